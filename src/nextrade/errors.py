@@ -1,0 +1,220 @@
+"""Every exception that NexTrade raises, in one leaf module.
+
+    NexTradeError
+    +-- Rejected                 a command was refused; ``reason`` says why
+    |   +-- one class for each refusal in Reason, of the same name
+    +-- BookBusy                 another thread is inside this book
+    +-- BookStopped              the book lost events for want of memory: restore it
+    +-- InvariantError           a book contradicts itself: a defect of NexTrade
+    +-- SnapshotError            a snapshot is damaged, foreign or of an unknown version
+    +-- UnitError                a text or number does not fit a market's or asset's units
+    +-- DataError                a file cannot be read as what it is taken for
+    +-- MissingExtra             an optional package is needed for this call
+"""
+
+from __future__ import annotations
+
+from .enums import Reason
+
+
+class NexTradeError(Exception):
+    """Root of all exceptions of this package."""
+
+
+class BookBusy(NexTradeError, RuntimeError):
+    """A book was called while another thread was inside it; a book is for one thread at a time."""
+
+
+class BookStopped(NexTradeError, RuntimeError):
+    """Memory ran out inside one command after others had been reported, so events are missing.
+
+    The book stays readable but takes no more commands until ``restore`` gives it a known state.
+    """
+
+
+class InvariantError(NexTradeError, AssertionError):
+    """``check_invariants`` found a contradiction. This is a defect of NexTrade, never of the input."""
+
+
+class SnapshotError(NexTradeError, ValueError):
+    """The bytes given to ``restore`` are damaged, foreign, or of a version this build does not read."""
+
+
+class UnitError(NexTradeError, ValueError):
+    """An amount is not a whole number of units, or outside what its units can hold."""
+
+
+class DataError(NexTradeError, ValueError):
+    """A file or record cannot be read; the message names the file, the place and the remedy."""
+
+
+class MissingExtra(NexTradeError, ImportError):
+    """An optional package is not installed; the message names the command that installs it."""
+
+
+class Rejected(NexTradeError):
+    """A command was refused and changed nothing. ``reason`` is the code an event would carry."""
+
+    reason: Reason = Reason.NONE
+
+
+class UnknownCommand(Rejected):
+    """The command's kind is not one of CommandKind."""
+
+    reason = Reason.UNKNOWN_COMMAND
+
+
+class UnknownOrderType(Rejected):
+    """order_type is not one of OrderType."""
+
+    reason = Reason.UNKNOWN_ORDER_TYPE
+
+
+class UnknownSide(Rejected):
+    """side is neither BUY nor SELL."""
+
+    reason = Reason.UNKNOWN_SIDE
+
+
+class UnknownTimeInForce(Rejected):
+    """time_in_force is not one of TimeInForce."""
+
+    reason = Reason.UNKNOWN_TIME_IN_FORCE
+
+
+class UnknownPostOnly(Rejected):
+    """post_only is not one of PostOnly."""
+
+    reason = Reason.UNKNOWN_POST_ONLY
+
+
+class UnknownSelfTrade(Rejected):
+    """self_trade is not one of SelfTrade."""
+
+    reason = Reason.UNKNOWN_SELF_TRADE
+
+
+class UnknownState(Rejected):
+    """state is not one of TradingState."""
+
+    reason = Reason.UNKNOWN_STATE
+
+
+class BadQuantity(Rejected):
+    """qty_lots must be greater than zero."""
+
+    reason = Reason.BAD_QUANTITY
+
+
+class BadPrice(Rejected):
+    """price_ticks must be greater than zero (a worst price may be zero: none)."""
+
+    reason = Reason.BAD_PRICE
+
+
+class BadTrigger(Rejected):
+    """trigger_ticks must be greater than zero for a stop or take-profit order."""
+
+    reason = Reason.BAD_TRIGGER
+
+
+class BadDisplay(Rejected):
+    """display_lots must not be negative."""
+
+    reason = Reason.BAD_DISPLAY
+
+
+class BadAmount(Rejected):
+    """quote_amount must not be negative."""
+
+    reason = Reason.BAD_AMOUNT
+
+
+class BadExpiry(Rejected):
+    """expire_ns of a GTD order must lie after the command's timestamp_ns."""
+
+    reason = Reason.BAD_EXPIRY
+
+
+class BadCombination(Rejected):
+    """Two fields exclude each other; docs/explanation/matching-rules.md lists what goes with what."""
+
+    reason = Reason.BAD_COMBINATION
+
+
+class NotionalOverflow(Rejected):
+    """price_ticks times qty_lots does not fit in a signed 64-bit integer."""
+
+    reason = Reason.NOTIONAL_OVERFLOW
+
+
+class Halted(Rejected):
+    """The market is halted: only a change of state and expiry are taken."""
+
+    reason = Reason.HALTED
+
+
+class CancelOnly(Rejected):
+    """The market takes only cancels and reductions at the moment."""
+
+    reason = Reason.CANCEL_ONLY
+
+
+class NotInAuction(Rejected):
+    """This kind of order cannot take part in a call auction."""
+
+    reason = Reason.NOT_IN_AUCTION
+
+
+class OnlyInAuction(Rejected):
+    """UNCROSS needs the AUCTION state."""
+
+    reason = Reason.ONLY_IN_AUCTION
+
+
+class DuplicateOrderId(Rejected):
+    """An order with this id is already open."""
+
+    reason = Reason.DUPLICATE_ORDER_ID
+
+
+class UnknownOrder(Rejected):
+    """No open order has this id: it was never there, or it was filled, canceled or expired."""
+
+    reason = Reason.UNKNOWN_ORDER
+
+
+class NotOwner(Rejected):
+    """The order belongs to another owner than the command names."""
+
+    reason = Reason.NOT_OWNER
+
+
+class BookOverflow(Rejected):
+    """The open quantity of one side would not fit in a signed 64-bit integer."""
+
+    reason = Reason.BOOK_OVERFLOW
+
+
+class OutOfMemory(Rejected):
+    """There is no memory to hold one more order; the book is unchanged and goes on."""
+
+    reason = Reason.OUT_OF_MEMORY
+
+
+class PostOnlyWouldTrade(Rejected):
+    """A post-only order would have taken, and could not be moved to where it would not."""
+
+    reason = Reason.POST_ONLY_WOULD_TRADE
+
+
+class BookCrossed(Rejected):
+    """The book is crossed, so continuous trading cannot start: uncross it first."""
+
+    reason = Reason.BOOK_CROSSED
+
+
+REJECTED_BY_REASON: dict[Reason, type[Rejected]] = {
+    cls.reason: cls for cls in Rejected.__subclasses__()
+}
+"""The exception class of each refusal code."""
