@@ -1,0 +1,97 @@
+# `make run` and `make test` need nothing but Python 3.11 or newer and a C compiler.
+#
+#   VENV=dir       another virtual environment than .venv
+#   PYTHON=name    the Python to make it with
+#   COMMANDS=n     how much flow `make run` generates
+#   NEXTRADE_DEBUG=1, NEXTRADE_NATIVE=1   kinds of build, see setup.py
+
+VENV ?= .venv
+COMMANDS ?= 1000000
+MODEL ?= calm
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+PYTEST := $(BIN)/python -m pytest
+
+CORE := $(wildcard src/nextrade/*.pyx src/nextrade/*.pxd)
+DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
+# Another kind of build than the last one must compile again.
+KIND := core-$(if $(filter-out 0,$(NEXTRADE_DEBUG)),debug,fast)$(if $(filter-out 0,$(NEXTRADE_NATIVE)),-native)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-full faults soak fuzz sanitize check format wheel bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set up: each step leaves a stamp in the virtual environment ---------------------------
+
+$(VENV)/.made: tools/make-venv.sh
+	@echo "Making $(VENV)"
+	@PYTHON="$(PYTHON)" tools/make-venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/.build-tools: $(VENV)/.made pyproject.toml
+	@$(PIP) install "setuptools>=77" "cython>=3.1,<4" "numpy>=2,<3"
+	@touch $@
+
+$(VENV)/.$(KIND): $(VENV)/.build-tools setup.py $(CORE)
+	@echo "Building the core ($(KIND))"
+	@rm -f $(VENV)/.core-* src/nextrade/_book*.so
+	@$(PIP) install --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	@echo "Installing the test and check tools"
+	@$(PIP) install --group dev
+	@touch $@
+
+build: $(VENV)/.$(KIND) ## compile the core into src/, set up what it needs
+
+# --- use -----------------------------------------------------------------------------------
+
+run: build ## generate a day of order flow and replay it through the book
+	@mkdir -p build
+	$(BIN)/nextrade generate $(MODEL) --commands $(COMMANDS) --output build/$(MODEL).npy
+	$(BIN)/nextrade replay build/$(MODEL).npy
+
+bench: build $(VENV)/.dev ## measure the book against the ladder, one table
+	$(BIN)/python bench/run.py
+
+# --- prove ---------------------------------------------------------------------------------
+
+test: build $(VENV)/.dev ## the fast tier of the tests
+	$(PYTEST)
+
+test-full: build $(VENV)/.dev ## every test but the soak
+	$(PYTEST) -m "not soak"
+
+soak: build $(VENV)/.dev ## long runs that watch memory
+	$(PYTEST) -m soak
+
+check: build $(VENV)/.dev ## format, lint, types, import floors, stubs, examples in the docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	MYPYPATH=src $(BIN)/stubtest nextrade._book
+	$(PYTEST) $(DOCS) src
+
+format: $(VENV)/.dev ## let ruff format and repair what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(VENV)/.dev ## build sdist and wheel in isolation, test the wheel in a clean environment
+	rm -rf dist build/wheel-venv build/wheel-check
+	$(BIN)/python -m build --outdir dist
+	PYTHON=$(BIN)/python tools/make-venv.sh build/wheel-venv
+	build/wheel-venv/bin/python -m pip --quiet install dist/*.whl --group test
+	@mkdir build/wheel-check
+	cp -R tests bench pyproject.toml build/wheel-check/
+	cd build/wheel-check && ../wheel-venv/bin/python -c \
+	    "import nextrade; assert 'wheel-venv' in nextrade.__file__, nextrade.__file__"
+	cd build/wheel-check && ../wheel-venv/bin/python -m pytest --ignore=tests/meta
+
+clean: ## remove everything that was built, but for the virtual environment
+	rm -rf build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f src/nextrade/_book*.so src/nextrade/_book*.pyd $(VENV)/.core-*
+	find . -name __pycache__ -type d -not -path './.venv/*' -exec rm -rf {} +
