@@ -59,7 +59,7 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             try:
                 self.compiler.initialize()
-            except Exception as error:  # noqa: BLE001 - its type differs between setuptools versions
+            except Exception as error:  # its class differs between setuptools versions
                 raise no_compiler("there is no Visual C++ compiler") from error
             compile_args, link_args = ["/Od", "/Zi"] if DEBUG else ["/O2"], []
         else:

@@ -1,0 +1,1 @@
+"""The rules of this project that a machine can check."""
