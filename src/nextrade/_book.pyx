@@ -1,0 +1,812 @@
+"""The order book: the Python face of the compiled core.
+
+This file is long because it is one class and its docstrings. What the book does lives in
+the headers beside it, one idea each: ``_types`` (records), ``_index`` (id and price maps),
+``_memory``, ``_levels`` (heaps and queues), ``_orders``, ``_dormant`` (stops and expiry),
+``_match``, ``_auction``, ``_commands`` (rules and batches), ``_report`` (events) and
+``_state`` (snapshots and checks). They are ``cdef inline`` headers rather than modules so
+that the compiler sees one command's whole path at once.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ._auction cimport AuctionPrice, auction_price
+from ._commands cimport apply, apply_all
+from ._index cimport find_order
+from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_levels, grow_orders, make_room, release
+from ._orders cimport hidden_of
+from ._state cimport (
+    check_book,
+    read_records,
+    write_depth,
+    write_dormant,
+    write_resting,
+    write_side,
+    write_stops,
+)
+from ._types cimport *
+
+import struct
+from collections import namedtuple
+
+import numpy as np
+
+from . import _snapshot
+from .dtypes import COMMAND_DTYPE, DEPTH_DTYPE, EVENT_DTYPE, LEVEL_DTYPE, ORDER_DTYPE
+from .enums import EventKind, Reason, Side, TradingState
+from .errors import (
+    REJECTED_BY_REASON,
+    BookBusy,
+    BookStopped,
+    InvariantError,
+    SnapshotError,
+    UnknownOrder,
+)
+
+cnp.import_array()
+
+__all__ = ["Indicative", "OrderBook", "Outcome", "Top", "Trade"]
+
+cdef object _event_dtype = EVENT_DTYPE
+cdef object _level_dtype = LEVEL_DTYPE
+cdef object _command_dtype = COMMAND_DTYPE
+
+if (
+    sizeof(Command) != COMMAND_DTYPE.itemsize
+    or sizeof(Event) != EVENT_DTYPE.itemsize
+    or sizeof(LevelUpdate) != LEVEL_DTYPE.itemsize
+    or sizeof(DepthRow) != DEPTH_DTYPE.itemsize
+    or sizeof(OrderRecord) != ORDER_DTYPE.itemsize
+):
+    raise ImportError("nextrade was compiled against other record layouts; reinstall it")
+
+_HEADER = struct.Struct("<BqqqQQQ")
+
+Trade = namedtuple(
+    "Trade",
+    "price_ticks qty_lots taker_id maker_id taker_leaves_lots maker_leaves_lots taker_side trade_index",
+)
+Trade.__doc__ = "One execution as the single-call methods report it: ticks, lots, order ids."
+Top = namedtuple("Top", "bid_ticks bid_lots ask_ticks ask_lots")
+Top.__doc__ = "Best price and visible quantity of each side; None and 0 where a side is empty."
+Indicative = namedtuple("Indicative", "price_ticks volume_lots imbalance_lots")
+Indicative.__doc__ = "What an uncross would do now; ``price_ticks`` is None if nothing would trade."
+
+
+# ---- event memory ---------------------------------------------------------------------
+#
+# A batch writes its events into a buffer that may be large. Fresh memory costs more than
+# writing it, so buffers are kept and used again once no array refers to them.
+
+cdef enum:
+    SPARE_BUFFERS = 4
+    # Smaller results are copied into arrays of their own size.
+    COPY_LIMIT = 64 << 10
+    # Larger buffers go back to the system.
+    SPARE_LIMIT = 256 << 20
+
+cdef void* _spare[SPARE_BUFFERS]
+cdef size_t _spare_bytes[SPARE_BUFFERS]
+memset(_spare, 0, sizeof(_spare))
+memset(_spare_bytes, 0, sizeof(_spare_bytes))
+
+
+cdef void give_back(void* data, size_t size) noexcept:
+    """Keep a buffer for later; with all places taken the smallest is freed."""
+    cdef int k
+    cdef int smallest = 0
+    if data == NULL:
+        return
+    for k in range(SPARE_BUFFERS):
+        if _spare_bytes[k] < _spare_bytes[smallest]:
+            smallest = k
+    if size > SPARE_LIMIT or _spare_bytes[smallest] >= size:
+        release(data)
+        return
+    release(_spare[smallest])
+    _spare[smallest] = data
+    _spare_bytes[smallest] = size
+
+
+cdef void* take_spare(size_t* size) noexcept:
+    """The largest kept buffer, or NULL."""
+    cdef int k
+    cdef int largest = 0
+    cdef void* data
+    for k in range(SPARE_BUFFERS):
+        if _spare_bytes[k] > _spare_bytes[largest]:
+            largest = k
+    data = _spare[largest]
+    size[0] = _spare_bytes[largest]
+    _spare[largest] = NULL
+    _spare_bytes[largest] = 0
+    return data
+
+
+@cython.final
+cdef class _Buffer:
+    """Owner of the memory behind an array of events."""
+
+    cdef void* data
+    cdef size_t size
+
+    def __dealloc__(self):
+        give_back(self.data, self.size)
+
+
+cdef object as_array(void* data, size_t count, size_t capacity, object dtype):
+    """An array of the records; takes the memory over."""
+    cdef cnp.npy_intp length = <cnp.npy_intp>count
+    cdef size_t item = dtype.itemsize
+    cdef cnp.ndarray array
+    cdef _Buffer owner = _Buffer()
+    owner.data = data
+    owner.size = capacity * item
+    if count * item <= COPY_LIMIT:
+        array = np.empty(count, dtype)
+        if count:
+            memcpy(cnp.PyArray_DATA(array), data, count * item)
+        return array
+    Py_INCREF(dtype)
+    array = cnp.PyArray_NewFromDescr(
+        cnp.ndarray, dtype, 1, &length, NULL, data, cnp.NPY_ARRAY_CARRAY, None
+    )
+    cnp.set_array_base(array, owner)
+    return array
+
+
+def _fail_allocations_after(int64_t count):
+    """For tests: let this many allocations of the core succeed and the others fail; -1 ends it."""
+    global allocations_left
+    allocations_left = count
+
+
+cdef object wrong_type(str name, value, wanted):
+    return TypeError(f"{name} must be {wanted}, not {type(value).__name__} {value!r}")
+
+
+# ---- results --------------------------------------------------------------------------
+
+
+@cython.final
+cdef class Outcome:
+    """What one call did: a short, immutable report of its events."""
+
+    def __cinit__(self):
+        self._events = NULL
+        self._count = 0
+
+    def __dealloc__(self):
+        if self._events != NULL:
+            release(self._events)
+
+    def __len__(self):
+        """Number of events."""
+        return self._count
+
+    @property
+    def events(self):
+        """The events as an array of EVENT_DTYPE (a copy)."""
+        cdef cnp.ndarray array = np.empty(self._count, _event_dtype)
+        if self._count:
+            memcpy(cnp.PyArray_DATA(array), self._events, self._count * sizeof(Event))
+        return array
+
+    @property
+    def kinds(self):
+        """Kinds of the events, in order."""
+        return [EventKind(self._events[k].kind) for k in range(self._count)]
+
+    cdef tuple _trade(self, const Event* e):
+        return Trade(
+            e.price_ticks,
+            e.qty_lots,
+            e.order_id,
+            e.maker_id,
+            e.leaves_lots,
+            e.maker_leaves_lots,
+            Side(e.side),
+            e.trade_index,
+        )
+
+    @property
+    def trades(self):
+        """All trades that the call caused, those of triggered orders included."""
+        return [
+            self._trade(&self._events[k])
+            for k in range(self._count)
+            if self._events[k].kind == EVENT_KIND_TRADE
+        ]
+
+    @property
+    def filled_lots(self):
+        """Lots that the order of the call traded (for an uncross: the volume)."""
+        cdef size_t k
+        cdef int64_t total = 0
+        cdef bint auction = self._count > 0 and self._events[0].kind == EVENT_KIND_UNCROSSED
+        for k in range(self._count):
+            if self._events[k].kind == EVENT_KIND_TRADE and (
+                auction or self._events[k].order_id == self._events[0].order_id
+            ):
+                total += self._events[k].qty_lots
+        return total
+
+    @property
+    def leaves_lots(self):
+        """Lots of the call's order that are still open afterwards (0 if it is done)."""
+        cdef size_t k
+        cdef int64_t leaves = 0
+        cdef const Event* e
+        for k in range(self._count):
+            e = &self._events[k]
+            if e.kind != EVENT_KIND_TRADE or not e.flags & EVENT_FLAG_AUCTION:
+                if e.order_id == self._events[0].order_id:
+                    leaves = 0 if e.flags & EVENT_FLAG_BY_AMOUNT else e.leaves_lots
+                elif e.kind == EVENT_KIND_TRADE and e.maker_id == self._events[0].order_id:
+                    leaves = e.maker_leaves_lots
+        return leaves
+
+    def __repr__(self):
+        return f"<Outcome {', '.join(kind.name for kind in self.kinds)}>"
+
+
+# ---- the book -------------------------------------------------------------------------
+
+
+@cython.final
+cdef class OrderBook:
+    """A price-time-priority order book of one market, in integer ticks and lots.
+
+    The rules are in docs/explanation/matching-rules.md. There are two ways in with one
+    behaviour: methods such as :meth:`limit`, which raise the exception of a refusal's name
+    and return an :class:`Outcome`; and :meth:`process`, which takes a whole batch as a NumPy
+    array, releases the GIL, and reports refusals as events.
+
+    Threads: a book serves one thread at a time. It may move between threads; a call while
+    another thread is inside raises BookBusy and changes nothing. Different books may run in
+    different threads at once. Fork: the child has its own copy and both go on independently
+    (fork while another thread is inside the book leaves the child's copy BookBusy for good).
+    Pickle and copy: by snapshot, so the copy goes on exactly as the original would.
+
+    ``capacity`` is the number of open orders to reserve memory for (it grows as needed).
+    Raises MemoryError if that memory is not to be had and ValueError if it is negative.
+    """
+
+    def __cinit__(self):
+        memset(&self.book, 0, sizeof(Book))
+        self.busy = 0
+
+    def __init__(self, *, capacity=0):
+        if not isinstance(capacity, int):
+            raise wrong_type("capacity", capacity, "a whole number of orders")
+        if capacity < 0:
+            raise ValueError(f"capacity must not be negative, got {capacity}")
+        if capacity > MAX_ORDERS - 1:
+            raise MemoryError(f"capacity {capacity} is more than a book can hold ({MAX_ORDERS - 1})")
+        free_book(&self.book)
+        start_book(&self.book, capacity)
+
+    def __dealloc__(self):
+        free_book(&self.book)
+
+    cdef int enter(self) except -1:
+        if self.busy:
+            raise BookBusy(
+                "this book is in use by another thread; give each thread its own book or use a lock"
+            )
+        if self.book.stopped:
+            raise BookStopped(
+                "this book ran out of memory inside a command and lost events; "
+                "restore() it from a snapshot and replay what followed"
+            )
+        return 0
+
+    cdef int borrow_events(self, size_t wanted) except -1:
+        """Give the book an event buffer of at least this many places."""
+        cdef size_t size = 0
+        cdef Book* b = &self.book
+        b.events = <Event*>take_spare(&size)
+        b.event_capacity = size // sizeof(Event)
+        b.event_count = 0
+        if b.event_capacity < wanted:
+            if not grow(<void**>&b.events, 0, wanted * sizeof(Event)):
+                give_back(b.events, size)
+                b.events = NULL
+                b.event_capacity = 0
+                raise MemoryError(f"no memory for the events of {wanted} commands; send smaller batches")
+            b.event_capacity = wanted
+        return 0
+
+    # ---- batches ----
+
+    def process(self, commands, *, levels=False):
+        """Run a batch of commands and return everything that happened.
+
+        ``commands`` is a one-dimensional array of COMMAND_DTYPE (read-only and strided arrays
+        are fine; do not change it from another thread meanwhile). Returns an array of
+        EVENT_DTYPE; with ``levels=True`` a pair of it and an array of LEVEL_DTYPE. A refused
+        command is an event of kind REJECTED, and the rest goes on. The GIL is released.
+
+        Raises TypeError for anything but such an array, BookBusy, BookStopped, and MemoryError
+        if the events of a command could not be kept (then the book stops, see BookStopped).
+        """
+        cdef cnp.ndarray array
+        cdef Book* b = &self.book
+        cdef const Command* first
+        cdef size_t count
+        cdef size_t done
+        cdef object events
+        if not isinstance(commands, np.ndarray):
+            raise wrong_type("commands", commands, "a NumPy array of nextrade.COMMAND_DTYPE")
+        array = commands
+        if array.dtype is not _command_dtype and array.dtype != _command_dtype:
+            raise TypeError(
+                f"commands must have the dtype nextrade.COMMAND_DTYPE, not {array.dtype}; "
+                "copy the fields into np.zeros(n, nextrade.COMMAND_DTYPE)"
+            )
+        if array.ndim != 1:
+            raise TypeError(f"commands must have one dimension, not {array.ndim}; use .ravel()")
+        if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+            array = np.ascontiguousarray(array)
+        self.enter()
+        first = <const Command*>cnp.PyArray_DATA(array)
+        count = <size_t>cnp.PyArray_DIM(array, 0)
+        if count > 0xFFFFFFFF:
+            raise ValueError("a batch holds at most 2**32 - 1 commands; split it")
+        self.borrow_events(count + count // 2 + 2048)
+        b.want_levels = 1 if levels else 0
+        b.update_count = 0
+        b.touched_count = 0
+        self.busy = 1
+        with nogil:
+            done = apply_all(b, first, count)
+        self.busy = 0
+        b.want_levels = 0
+        events = as_array(b.events, b.event_count, b.event_capacity, _event_dtype)
+        b.events = NULL
+        b.event_capacity = 0
+        if b.stopped:
+            raise MemoryError(
+                f"memory ran out: {done} of {count} commands were run and some events are lost; "
+                "restore() the book from a snapshot and send smaller batches"
+            )
+        if not levels:
+            return events
+        updates = as_array(b.updates, b.update_count, b.update_capacity, _level_dtype)
+        b.updates = NULL
+        b.update_capacity = 0
+        return events, updates
+
+    cdef Outcome call(self, Command* c, object timestamp_ns):
+        """Run one command; raises the exception of its refusal."""
+        cdef Book* b = &self.book
+        cdef Outcome outcome
+        cdef size_t size
+        cdef uint8_t reason
+        self.enter()
+        c.timestamp_ns = b.clock_ns if timestamp_ns is None else timestamp_ns
+        self.borrow_events(2048)
+        apply(b, c, 0)
+        outcome = Outcome.__new__(Outcome)
+        size = b.event_count * sizeof(Event)
+        outcome._events = <Event*>allocate(size)
+        if outcome._events != NULL:
+            memcpy(outcome._events, b.events, size)
+            outcome._count = b.event_count
+        else:
+            b.stopped = 1
+        reason = b.events[0].reason if b.events[0].kind == EVENT_KIND_REJECTED else 0
+        give_back(b.events, b.event_capacity * sizeof(Event))
+        b.events = NULL
+        b.event_capacity = 0
+        if b.stopped:
+            raise MemoryError("memory ran out: events are lost; restore() the book from a snapshot")
+        if reason:
+            refuse(c, reason)
+        return outcome
+
+    # ---- placing ----
+
+    def limit(self, order_id, side, price_ticks, qty_lots, *, owner=0, time_in_force=0, post_only=0,
+              self_trade=0, display_lots=0, expire_ns=0, timestamp_ns=None):
+        """Place a limit order: trade at ``price_ticks`` or better, rest what is left.
+
+        ``display_lots`` makes it an iceberg, ``post_only`` keeps it from taking, ``expire_ns``
+        goes with TimeInForce.GTD, ``owner`` and ``self_trade`` prevent trades with oneself.
+        Returns an Outcome; raises the Rejected subclass that names what is wrong.
+        """
+        cdef Command c
+        begin(&c, COMMAND_KIND_PLACE, order_id, owner)
+        c.order_type = ORDER_TYPE_LIMIT
+        c.side = side
+        c.price_ticks = price_ticks
+        c.qty_lots = qty_lots
+        c.time_in_force = time_in_force
+        c.post_only = post_only
+        c.self_trade = self_trade
+        c.display_lots = display_lots
+        c.expire_ns = expire_ns
+        return self.call(&c, timestamp_ns)
+
+    def market(self, order_id, side, qty_lots=0, *, quote_amount=0, worst_price_ticks=0, owner=0,
+               time_in_force=1, self_trade=0, timestamp_ns=None):
+        """Place a market order for a quantity, or for a ``quote_amount`` (ticks x lots) to spend.
+
+        It never trades beyond ``worst_price_ticks`` (0: no limit); what is left is canceled.
+        """
+        cdef Command c
+        begin(&c, COMMAND_KIND_PLACE, order_id, owner)
+        c.order_type = ORDER_TYPE_MARKET
+        c.side = side
+        c.qty_lots = qty_lots
+        c.quote_amount = quote_amount
+        c.price_ticks = worst_price_ticks
+        c.time_in_force = time_in_force
+        c.self_trade = self_trade
+        return self.call(&c, timestamp_ns)
+
+    def market_to_limit(self, order_id, side, qty_lots, *, worst_price_ticks=0, owner=0,
+                        time_in_force=0, self_trade=0, expire_ns=0, timestamp_ns=None):
+        """Take the best opposite price only; the rest stays there as a limit order."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_PLACE, order_id, owner)
+        c.order_type = ORDER_TYPE_MARKET_TO_LIMIT
+        c.side = side
+        c.qty_lots = qty_lots
+        c.price_ticks = worst_price_ticks
+        c.time_in_force = time_in_force
+        c.self_trade = self_trade
+        c.expire_ns = expire_ns
+        return self.call(&c, timestamp_ns)
+
+    def stop(self, order_id, side, trigger_ticks, qty_lots, *, limit_ticks=None, worst_price_ticks=0,
+             owner=0, time_in_force=0, self_trade=0, display_lots=0, expire_ns=0, timestamp_ns=None):
+        """Wait until the market trades at ``trigger_ticks`` or worse for the owner, then trade.
+
+        A market order afterwards (up to ``worst_price_ticks``), or a limit order at ``limit_ticks``.
+        """
+        cdef Command c
+        begin(&c, COMMAND_KIND_PLACE, order_id, owner)
+        c.order_type = ORDER_TYPE_STOP_MARKET if limit_ticks is None else ORDER_TYPE_STOP_LIMIT
+        c.side = side
+        c.trigger_ticks = trigger_ticks
+        c.qty_lots = qty_lots
+        c.price_ticks = worst_price_ticks if limit_ticks is None else limit_ticks
+        c.time_in_force = time_in_force
+        c.self_trade = self_trade
+        c.display_lots = display_lots
+        c.expire_ns = expire_ns
+        return self.call(&c, timestamp_ns)
+
+    def take_profit(self, order_id, side, trigger_ticks, qty_lots, *, limit_ticks=None,
+                    worst_price_ticks=0, owner=0, time_in_force=0, self_trade=0, display_lots=0,
+                    expire_ns=0, timestamp_ns=None):
+        """Wait until the market trades at ``trigger_ticks`` or better for the owner, then trade.
+
+        A market order afterwards (up to ``worst_price_ticks``), or a limit order at ``limit_ticks``.
+        """
+        cdef Command c
+        begin(&c, COMMAND_KIND_PLACE, order_id, owner)
+        c.order_type = ORDER_TYPE_TAKE_PROFIT_MARKET if limit_ticks is None else ORDER_TYPE_TAKE_PROFIT_LIMIT
+        c.side = side
+        c.trigger_ticks = trigger_ticks
+        c.qty_lots = qty_lots
+        c.price_ticks = worst_price_ticks if limit_ticks is None else limit_ticks
+        c.time_in_force = time_in_force
+        c.self_trade = self_trade
+        c.display_lots = display_lots
+        c.expire_ns = expire_ns
+        return self.call(&c, timestamp_ns)
+
+    # ---- changing and leaving ----
+
+    def cancel(self, order_id, *, owner=0, timestamp_ns=None):
+        """Cancel an open order; raises UnknownOrder if it is not open, NotOwner if not yours."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_CANCEL, order_id, owner)
+        return self.call(&c, timestamp_ns)
+
+    def reduce(self, order_id, qty_lots, *, owner=0, timestamp_ns=None):
+        """Take lots off an open order, which keeps its place; taking all of it cancels it."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_REDUCE, order_id, owner)
+        c.qty_lots = qty_lots
+        return self.call(&c, timestamp_ns)
+
+    def replace(self, order_id, *, price_ticks=None, qty_lots=None, trigger_ticks=None, owner=0,
+                timestamp_ns=None):
+        """Change price, quantity left, or trigger; what is not given stays as it is.
+
+        The order keeps its place only if the change merely reduces it.
+        """
+        cdef Command c
+        begin(&c, COMMAND_KIND_REPLACE, order_id, owner)
+        if price_ticks is None or qty_lots is None:
+            old = self.order(order_id)
+            if price_ticks is None:
+                price_ticks = int(old["price_ticks"])
+            if qty_lots is None:
+                qty_lots = int(old["visible_lots"]) + int(old["hidden_lots"])
+        c.price_ticks = price_ticks
+        c.qty_lots = qty_lots
+        c.trigger_ticks = 0 if trigger_ticks is None else trigger_ticks
+        return self.call(&c, timestamp_ns)
+
+    def mass_cancel(self, owner, *, timestamp_ns=None):
+        """Cancel every open order of an owner, in ascending order of id."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_MASS_CANCEL, 0, owner)
+        return self.call(&c, timestamp_ns)
+
+    def expire(self, now_ns):
+        """End every GTD order whose time has come at ``now_ns``."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_EXPIRE, 0, 0)
+        return self.call(&c, now_ns)
+
+    # ---- states and auctions ----
+
+    def set_state(self, state, *, timestamp_ns=None):
+        """Open the market, collect for an auction, allow only cancels, or halt it."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_SET_STATE, 0, 0)
+        c.state = state
+        return self.call(&c, timestamp_ns)
+
+    def uncross(self, reference_ticks=0, *, then=0, timestamp_ns=None):
+        """End a call auction at one price and go on in the state ``then`` (OPEN)."""
+        cdef Command c
+        begin(&c, COMMAND_KIND_UNCROSS, 0, 0)
+        c.price_ticks = reference_ticks
+        c.state = then
+        return self.call(&c, timestamp_ns)
+
+    def indicative(self, reference_ticks=0):
+        """Price, volume and imbalance (bids minus asks) of an uncross at this moment."""
+        cdef AuctionPrice result
+        cdef int64_t reference = reference_ticks
+        self.enter()
+        if reference < 0:
+            raise ValueError(f"reference_ticks must not be negative, got {reference}")
+        if not auction_price(&self.book, reference if reference else self.book.last_price, &result):
+            raise MemoryError("no memory to compute the indicative price")
+        return Indicative(result.price if result.volume else None, result.volume, result.imbalance)
+
+    # ---- looking ----
+
+    @property
+    def best_bid(self):
+        """Highest bid in ticks, or None."""
+        return self.book.sides[0].best_price if self.book.sides[0].best else None
+
+    @property
+    def best_ask(self):
+        """Lowest ask in ticks, or None."""
+        return self.book.sides[1].best_price if self.book.sides[1].best else None
+
+    @property
+    def last_price(self):
+        """Price of the latest trade in ticks, or None."""
+        return self.book.last_price if self.book.last_price else None
+
+    @property
+    def trade_count(self):
+        """Number of trades so far: the trade_index of the latest."""
+        return self.book.trade_count
+
+    @property
+    def clock_ns(self):
+        """Highest timestamp of any command that was not refused, in nanoseconds."""
+        return self.book.clock_ns
+
+    @property
+    def state(self):
+        """The trading state."""
+        return TradingState(self.book.state)
+
+    @property
+    def memory_bytes(self):
+        """Bytes reserved for open orders and every index over them."""
+        return book_bytes(&self.book)
+
+    def __len__(self):
+        """Number of open orders, resting and dormant."""
+        return self.book.order_count
+
+    def __contains__(self, order_id):
+        if not isinstance(order_id, int | np.integer) or not 0 <= order_id < 1 << 64:
+            return False
+        self.not_busy()
+        return find_order(&self.book.ids, self.book.orders, order_id) != 0
+
+    def not_busy(self):
+        """Raise BookBusy if a thread is inside the book; looking is allowed when it has stopped."""
+        if self.busy:
+            raise BookBusy("this book is in use by another thread; use a lock")
+
+    def top(self):
+        """Best bid and ask with their visible quantities, as a Top; O(1)."""
+        cdef const Book* b = &self.book
+        cdef uint32_t bid = b.sides[0].best
+        cdef uint32_t ask = b.sides[1].best
+        self.not_busy()
+        return Top(
+            b.levels[bid].price if bid else None,
+            b.levels[bid].visible if bid else 0,
+            b.levels[ask].price if ask else None,
+            b.levels[ask].visible if ask else 0,
+        )
+
+    def depth(self, levels=10):
+        """The best ``levels`` price levels of each side: two DEPTH_DTYPE arrays (bids, asks)."""
+        cdef Py_ssize_t limit = levels
+        if limit < 0:
+            raise ValueError(f"levels must not be negative, got {levels}")
+        self.not_busy()
+        sides = []
+        cdef int side
+        cdef size_t size
+        cdef size_t written
+        cdef cnp.ndarray rows
+        for side in range(2):
+            size = min(<size_t>limit, <size_t>self.book.sides[side].heap_count)
+            rows = np.empty(size, DEPTH_DTYPE)
+            written = write_depth(&self.book, side, size, <DepthRow*>cnp.PyArray_DATA(rows))
+            sides.append(rows[:written])
+        return sides[0], sides[1]
+
+    def orders(self):
+        """Every open order as ORDER_DTYPE: bids, then asks, in priority order; then dormant ones."""
+        self.not_busy()
+        cdef cnp.ndarray rows = np.empty(self.book.order_count, ORDER_DTYPE)
+        cdef OrderRecord* out = <OrderRecord*>cnp.PyArray_DATA(rows)
+        cdef size_t k
+        k = write_side(&self.book, 0, out)
+        k += write_side(&self.book, 1, out + k)
+        k += write_stops(&self.book, 0, out + k)
+        k += write_stops(&self.book, 1, out + k)
+        return rows
+
+    def order(self, order_id):
+        """One open order as an ORDER_DTYPE record; raises UnknownOrder."""
+        self.not_busy()
+        cdef uint32_t i = find_order(&self.book.ids, self.book.orders, order_id)
+        cdef cnp.ndarray rows = np.empty(1, ORDER_DTYPE)
+        if i == 0:
+            raise UnknownOrder(f"no open order has the id {order_id}")
+        if self.book.orders[i].level_flags & ORDER_DORMANT:
+            write_dormant(&self.book, i, <OrderRecord*>cnp.PyArray_DATA(rows))
+        else:
+            write_resting(&self.book, i, <OrderRecord*>cnp.PyArray_DATA(rows))
+        return rows[0]
+
+    def __iter__(self):
+        """Iterate over :meth:`orders` as it is now."""
+        return iter(self.orders())
+
+    # ---- state ----
+
+    cdef bytes state_bytes(self):
+        cdef const Book* b = &self.book
+        cdef uint64_t bids = b.sides[0].order_count
+        cdef uint64_t asks = b.sides[1].order_count
+        return _HEADER.pack(
+            b.state, b.clock_ns, b.last_price, b.trade_count, bids, asks, b.order_count - bids - asks
+        ) + self.orders().tobytes()
+
+    def state_hash(self):
+        """64-bit hash of everything that decides how the book goes on; independent of its memory."""
+        return _snapshot.state_hash(self.state_bytes())
+
+    def check_invariants(self):
+        """Walk the whole book; raises InvariantError naming the first contradiction."""
+        self.not_busy()
+        cdef const char* wrong = check_book(&self.book)
+        if wrong != NULL:
+            raise InvariantError((<bytes>wrong).decode())
+
+    def snapshot(self):
+        """The whole book as bytes, versioned and checksummed; raises BookStopped if events were lost."""
+        self.enter()
+        return _snapshot.pack(self.state_bytes())
+
+    def restore(self, snapshot):
+        """Become the book that a snapshot holds; on any error the book stays as it was.
+
+        Raises SnapshotError if the bytes are damaged, foreign, contradictory or of an unknown
+        version, and MemoryError.
+        """
+        cdef Book fresh
+        cdef const char* wrong
+        cdef const unsigned char* data
+        cdef uint64_t bids
+        cdef uint64_t asks
+        cdef uint64_t dormant
+        cdef cnp.ndarray records
+        self.not_busy()
+        state = _snapshot.unpack(snapshot)
+        if len(state) < _HEADER.size:
+            raise SnapshotError("snapshot contradicts itself: its state is shorter than a header")
+        code, clock_ns, last_price, trade_count, bids, asks, dormant = _HEADER.unpack_from(state)
+        counted = (bids + <object>asks + dormant) * ORDER_DTYPE.itemsize
+        if len(state) - _HEADER.size != counted or code > TRADING_STATE_HALTED:
+            raise SnapshotError("snapshot contradicts itself: its header does not fit its orders")
+        if last_price < 0 or trade_count < 0 or (trade_count == 0) != (last_price == 0):
+            raise SnapshotError("snapshot contradicts itself: last price and number of trades")
+        records = np.frombuffer(state, ORDER_DTYPE, offset=_HEADER.size)
+        memset(&fresh, 0, sizeof(Book))
+        start_book(&fresh, bids + asks + dormant)
+        fresh.state = code
+        fresh.last_price = last_price
+        wrong = read_records(
+            &fresh, <const OrderRecord*>cnp.PyArray_DATA(records), bids, asks, dormant
+        )
+        if wrong != NULL:
+            free_book(&fresh)
+            message = (<bytes>wrong).decode()
+            if message == "memory":
+                raise MemoryError(f"no memory to restore {bids + asks + dormant} orders")
+            raise SnapshotError(f"snapshot contradicts itself: {message}")
+        fresh.clock_ns = clock_ns
+        fresh.trade_count = trade_count
+        free_book(&self.book)
+        self.book = fresh
+
+    @classmethod
+    def from_snapshot(cls, snapshot):
+        """A new book from the bytes of :meth:`snapshot`."""
+        book = cls()
+        book.restore(snapshot)
+        return book
+
+    def clear(self):
+        """Forget everything: an open, empty book with its clock and trade count at zero."""
+        self.not_busy()
+        free_book(&self.book)
+        start_book(&self.book, 0)
+
+    def __reduce__(self):
+        return OrderBook.from_snapshot, (self.snapshot(),)
+
+    def __repr__(self):
+        self.not_busy()
+        return (
+            f"<OrderBook {TradingState(self.book.state).name} bid={self.best_bid} ask={self.best_ask} "
+            f"orders={self.book.order_count}>"
+        )
+
+
+cdef int start_book(Book* b, size_t capacity) except -1:
+    """Reserve the first memory of a book that is all zeros."""
+    cdef bint roomy = True
+    if capacity:
+        roomy = grow_orders(b, capacity + 2)
+    if not roomy or not make_room(b):
+        free_book(b)
+        raise MemoryError(f"no memory for an order book of {capacity} orders")
+    if capacity:
+        # Touch the memory now: a caller who names a capacity would rather wait here.
+        memset(b.orders, 0, b.order_capacity * sizeof(Order))
+        memset(b.cold, 0, b.order_capacity * sizeof(Cold))
+    return 0
+
+
+cdef int begin(Command* c, uint8_t kind, order_id, owner) except -1:
+    memset(c, 0, sizeof(Command))
+    c.kind = kind
+    c.order_id = order_id
+    c.owner = owner
+    return 0
+
+
+cdef int refuse(const Command* c, uint8_t reason) except -1:
+    """Raise the exception of a refusal; its text is the rule, with the values that broke it."""
+    cls = REJECTED_BY_REASON[Reason(reason)]
+    raise cls(
+        f"{cls.__doc__} (order_id={c.order_id}, price_ticks={c.price_ticks}, qty_lots={c.qty_lots}, "
+        f"trigger_ticks={c.trigger_ticks}, owner={c.owner})"
+    )

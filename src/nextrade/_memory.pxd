@@ -1,0 +1,328 @@
+"""All memory of a book: allocation, growth and recycling of orders, extras and levels.
+
+``make_room`` is the only place where a command can run out of memory before it has done
+anything, which is why it asks for everything that the command may need at once. Growth is
+by half, so memory follows the number of open orders.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ._index cimport map_move_slots
+from ._types cimport (
+    MAX_LEVELS,
+    MAX_ORDERS,
+    Book,
+    Cold,
+    Event,
+    ExpiryEntry,
+    Extra,
+    HeapEntry,
+    Level,
+    LevelUpdate,
+    Map,
+    Order,
+    Slot,
+    StopEntry,
+    Touched,
+    unlikely,
+)
+
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #include <string.h>
+    #if defined(_WIN32)
+      #include <malloc.h>
+    #elif defined(__linux__)
+      #include <sys/mman.h>
+    #endif
+
+    /* For tests: allocations left before they fail; negative: they do not. */
+    static int64_t nx_allocations_left = -1;
+
+    static void *nx_allocate(size_t bytes)
+    {
+        void *p = NULL;
+        size_t alignment = 64;
+        if (nx_allocations_left == 0) return NULL;
+        if (nx_allocations_left > 0) nx_allocations_left--;
+        if (bytes == 0) bytes = 64;
+    #if defined(_WIN32)
+        p = _aligned_malloc(bytes, alignment);
+    #else
+      #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        if (bytes >= ((size_t)8 << 20)) alignment = (size_t)2 << 20;
+      #endif
+        if (posix_memalign(&p, alignment, bytes) != 0) return NULL;
+      #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        /* Random access to many megabytes is mostly address translation otherwise. */
+        if (alignment > 64) (void)madvise(p, bytes, MADV_HUGEPAGE);
+      #endif
+    #endif
+        return p;
+    }
+
+    static void nx_free(void *p)
+    {
+    #if defined(_WIN32)
+        _aligned_free(p);
+    #else
+        free(p);
+    #endif
+    }
+    """
+    int64_t allocations_left "nx_allocations_left"
+    void* allocate "nx_allocate"(size_t) noexcept nogil
+    void release "nx_free"(void*) noexcept nogil
+
+
+cdef inline bint grow(void** array, size_t used_bytes, size_t new_bytes) noexcept nogil:
+    """Move an array to a larger place; on failure the old one stays."""
+    cdef void* larger = allocate(new_bytes)
+    if larger == NULL:
+        return False
+    if array[0] != NULL:
+        memcpy(larger, array[0], used_bytes)
+        release(array[0])
+    array[0] = larger
+    return True
+
+
+cdef inline bint grow_map(Map* map, size_t keys) noexcept nogil:
+    """Make a map large enough to hold this many keys with a third of its slots free."""
+    cdef Map larger
+    cdef size_t size = keys + keys // 2 + 16
+    if size <= map.size:
+        return True
+    if size > <size_t>0xFFFFFFFF:
+        return False
+    larger.size = <uint32_t>size
+    larger.used = 0
+    larger.slots = <Slot*>allocate(size * sizeof(Slot))
+    if larger.slots == NULL:
+        return False
+    memset(larger.slots, 0, size * sizeof(Slot))
+    if map.slots != NULL:
+        map_move_slots(&larger, map.slots, map.size)
+        release(map.slots)
+    map[0] = larger
+    return True
+
+
+cdef inline size_t larger_capacity(size_t capacity, size_t wanted) noexcept nogil:
+    cdef size_t grown = capacity + capacity // 2 + 64
+    return grown if grown > wanted else wanted
+
+
+cdef inline bint grow_orders(Book* b, size_t wanted) noexcept nogil:
+    cdef size_t capacity = larger_capacity(b.order_capacity, wanted)
+    if capacity > MAX_ORDERS:
+        capacity = MAX_ORDERS
+    if capacity < wanted:
+        return False
+    # Arrays that grew when a later one could not are merely larger than they need to be.
+    if not grow_map(&b.ids, capacity):
+        return False
+    if not grow(<void**>&b.cold, b.order_capacity * sizeof(Cold), capacity * sizeof(Cold)):
+        return False
+    if not grow(<void**>&b.orders, b.order_capacity * sizeof(Order), capacity * sizeof(Order)):
+        return False
+    b.order_capacity = <uint32_t>capacity
+    return True
+
+
+cdef inline bint grow_levels(Book* b, size_t wanted) noexcept nogil:
+    cdef size_t capacity = larger_capacity(b.level_capacity, wanted)
+    cdef size_t used = b.level_capacity
+    cdef size_t i
+    if capacity > MAX_LEVELS:
+        capacity = MAX_LEVELS
+    if capacity < wanted:
+        return False
+    for i in range(2):
+        if not grow_map(&b.sides[i].prices, capacity):
+            return False
+        if not grow(<void**>&b.sides[i].heap, used * sizeof(HeapEntry), capacity * sizeof(HeapEntry)):
+            return False
+    if not grow(<void**>&b.walk, 0, capacity * sizeof(uint32_t)):
+        return False
+    if not grow(<void**>&b.levels, used * sizeof(Level), capacity * sizeof(Level)):
+        return False
+    memset(b.levels + used, 0, (capacity - used) * sizeof(Level))
+    b.level_capacity = <uint32_t>capacity
+    return True
+
+
+cdef inline bint grow_extras(Book* b) noexcept nogil:
+    """Room for one more iceberg, GTD or dormant order in every structure it may stand in."""
+    cdef size_t capacity
+    cdef size_t i
+    if b.extra_count + 2 > b.extra_capacity:
+        capacity = larger_capacity(b.extra_capacity, 0)
+        if not grow(<void**>&b.extras, b.extra_capacity * sizeof(Extra), capacity * sizeof(Extra)):
+            return False
+        b.extra_capacity = <uint32_t>capacity
+    for i in range(2):
+        if b.stops[i].count >= b.stops[i].capacity:
+            capacity = larger_capacity(b.stops[i].capacity, 0)
+            if not grow(
+                <void**>&b.stops[i].entries,
+                b.stops[i].count * sizeof(StopEntry),
+                capacity * sizeof(StopEntry),
+            ):
+                return False
+            b.stops[i].capacity = <uint32_t>capacity
+    # One command may put every dormant order on the waiting list.
+    if b.stops[0].live + b.stops[1].live >= b.waiting_capacity:
+        capacity = larger_capacity(b.waiting_capacity, 0)
+        if not grow(
+            <void**>&b.waiting,
+            b.waiting_capacity * sizeof(uint32_t),
+            capacity * sizeof(uint32_t),
+        ):
+            return False
+        b.waiting_capacity = capacity
+    if b.expiry_count >= b.expiry_capacity:
+        capacity = larger_capacity(b.expiry_capacity, 0)
+        if not grow(
+            <void**>&b.expiries,
+            b.expiry_count * sizeof(ExpiryEntry),
+            capacity * sizeof(ExpiryEntry),
+        ):
+            return False
+        b.expiry_capacity = capacity
+    return True
+
+
+cdef inline bint make_room(Book* b) noexcept nogil:
+    """Room for one more order and its level, or False; then ``room`` says for how many."""
+    cdef size_t dormant = b.stops[0].live + b.stops[1].live
+    cdef size_t orders
+    cdef size_t levels
+    # Index 0 stays unused. Each dormant order may need a level when it triggers.
+    if b.order_count + 2 > b.order_capacity:
+        if not grow_orders(b, b.order_count + 2):
+            return False
+    if b.level_count + dormant + 2 > b.level_capacity:
+        if not grow_levels(b, b.level_count + dormant + 2):
+            return False
+    orders = b.order_capacity - b.order_count - 1
+    levels = b.level_capacity - b.level_count - dormant - 1
+    b.room = <uint32_t>(orders if orders < levels else levels)
+    return True
+
+
+cdef inline uint32_t new_order(Book* b) noexcept nogil:
+    cdef uint32_t i = b.order_free
+    b.order_count += 1
+    if i:
+        b.order_free = b.orders[i].next
+        return i
+    b.order_top += 1
+    return b.order_top
+
+
+cdef inline void free_order(Book* b, uint32_t i) noexcept nogil:
+    b.orders[i].next = b.order_free
+    # Neither resting nor dormant: walks over all records pass it by.
+    b.orders[i].level_flags = 0
+    b.order_free = i
+    b.order_count -= 1
+
+
+cdef inline uint32_t new_extra(Book* b) noexcept nogil:
+    cdef uint32_t i = b.extra_free
+    b.extra_count += 1
+    if i:
+        b.extra_free = b.extras[i].next_free
+    else:
+        b.extra_top += 1
+        i = b.extra_top
+    memset(&b.extras[i], 0, sizeof(Extra))
+    return i
+
+
+cdef inline void free_extra(Book* b, uint32_t i) noexcept nogil:
+    b.extras[i].next_free = b.extra_free
+    b.extra_free = i
+    b.extra_count -= 1
+
+
+cdef inline uint32_t new_level(Book* b) noexcept nogil:
+    cdef uint32_t i = b.level_free
+    b.level_count += 1
+    if i:
+        b.level_free = b.levels[i].head
+        return i
+    b.level_top += 1
+    return b.level_top
+
+
+cdef inline void free_level(Book* b, uint32_t i) noexcept nogil:
+    b.levels[i].head = b.level_free
+    b.level_free = i
+    b.level_count -= 1
+
+
+cdef inline bint grow_events(Book* b) noexcept nogil:
+    cdef size_t capacity = b.event_capacity * 2 + 1024
+    if not grow(<void**>&b.events, b.event_count * sizeof(Event), capacity * sizeof(Event)):
+        return False
+    b.event_capacity = capacity
+    return True
+
+
+cdef inline bint grow_updates(Book* b) noexcept nogil:
+    cdef size_t capacity = b.update_capacity * 2 + 1024
+    if not grow(
+        <void**>&b.updates,
+        b.update_count * sizeof(LevelUpdate),
+        capacity * sizeof(LevelUpdate),
+    ):
+        return False
+    b.update_capacity = capacity
+    return True
+
+
+cdef inline bint grow_touched(Book* b) noexcept nogil:
+    cdef size_t capacity = b.touched_capacity * 2 + 64
+    if not grow(<void**>&b.touched, b.touched_count * sizeof(Touched), capacity * sizeof(Touched)):
+        return False
+    b.touched_capacity = capacity
+    return True
+
+
+cdef inline void free_book(Book* b) noexcept nogil:
+    """Give everything back; the book is then all zeros."""
+    cdef int i
+    release(b.orders)
+    release(b.cold)
+    release(b.extras)
+    release(b.levels)
+    release(b.ids.slots)
+    release(b.expiries)
+    release(b.waiting)
+    release(b.walk)
+    release(b.touched)
+    release(b.events)
+    release(b.updates)
+    for i in range(2):
+        release(b.sides[i].heap)
+        release(b.sides[i].prices.slots)
+        release(b.stops[i].entries)
+    memset(b, 0, sizeof(Book))
+
+
+cdef inline size_t book_bytes(const Book* b) noexcept nogil:
+    """Bytes reserved for open orders and all their indexes; event buffers are not counted."""
+    cdef size_t total = <size_t>b.order_capacity * (sizeof(Order) + sizeof(Cold))
+    cdef int i
+    total += <size_t>b.extra_capacity * sizeof(Extra)
+    total += <size_t>b.level_capacity * (sizeof(Level) + sizeof(uint32_t) + 2 * sizeof(HeapEntry))
+    total += <size_t>b.ids.size * sizeof(Slot)
+    total += b.expiry_capacity * sizeof(ExpiryEntry) + b.waiting_capacity * sizeof(uint32_t)
+    for i in range(2):
+        total += <size_t>b.sides[i].prices.size * sizeof(Slot)
+        total += <size_t>b.stops[i].capacity * sizeof(StopEntry)
+    return total
