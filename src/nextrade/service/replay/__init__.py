@@ -1,0 +1,1 @@
+"""Replay of order flow: readers, writers, the run itself and its report."""
