@@ -68,6 +68,13 @@ test-full: build $(VENV)/.dev ## every test but the soak
 soak: build $(VENV)/.dev ## long runs that watch memory
 	$(PYTEST) -m soak
 
+sanitize: build $(VENV)/.dev ## the tests with the core under the address and undefined-behaviour sanitizers
+	NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
+	    build --build-base build/sanitize --build-lib build/sanitize/lib
+	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
+	    PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    $(PYTEST) --ignore=tests/meta
+
 check: build $(VENV)/.dev ## format, lint, types, import floors, stubs, examples in the docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

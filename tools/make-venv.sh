@@ -15,7 +15,8 @@ need() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "$advice: installing $*"
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+        DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     else
         say "$advice. Debian, Ubuntu: sudo apt-get install $*"
         say "Fedora: sudo dnf install gcc python3-devel    macOS: xcode-select --install"
