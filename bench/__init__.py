@@ -1,0 +1,1 @@
+"""How fast the book is, against a limit that every user can measure on his own machine."""
