@@ -1,0 +1,1 @@
+"""Frozen results of seeded command streams."""

@@ -1,0 +1,1 @@
+"""The compiled book against the oracle, on generated commands."""

@@ -1,0 +1,1 @@
+"""One small drawn example for each matching rule, for both books."""
