@@ -164,7 +164,7 @@ class Market:
                 f"{self.name} lot_size: {self.lot_size} is finer than {self.base.name} with"
                 f" {self.base.scale} decimals; use a multiple of {self.base.step.text}"
             )
-        return units
+        return int(units)
 
     def _whole_quote_units(self, tick: Step, lot: Step) -> int:
         product = tick.units * lot.units
@@ -182,4 +182,4 @@ class Market:
                 f"{self.name}: one tick ({self.tick_size}) x one lot ({self.lot_size}) is no whole"
                 f" number of base units of {self.quote.name} (scale {self.quote.scale}); {remedy}"
             )
-        return units
+        return int(units)

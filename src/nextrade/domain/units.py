@@ -106,7 +106,8 @@ class Step:
     def count(self, value: DecimalText, what: str) -> int:
         """How many steps ``value`` is; UnitError if it is no whole multiple or beyond int64."""
         digits, decimals = read_decimal(value, what)
-        steps, rest = divmod(digits * 10**self.decimals, self.units * 10**decimals)
+        divisor: int = self.units * 10**decimals
+        steps, rest = divmod(digits * 10**self.decimals, divisor)
         if rest:
             below = self._write(min(steps, INT64_MAX))
             above = self._write(min(steps + 1, INT64_MAX))
@@ -117,7 +118,7 @@ class Step:
             raise UnitError(
                 f"{what}: {value} is {steps} steps of {self.text}; at most {INT64_MAX} fit"
             )
-        return steps
+        return int(steps)
 
     def text_of(self, count: int, what: str = "count") -> str:
         """The decimal text of ``count`` steps, with as many decimals as the step has."""

@@ -31,6 +31,12 @@ from .report import Check
 _Rows = npt.NDArray[np.int64]
 
 
+_WHY_WRONG = (
+    "the rebuilt book is wrong where an order came or went while it stood outside the recorded"
+    " levels: the message file does not say so"
+)
+
+
 class _Pairs(NamedTuple):
     """Messages together with the recorded rows that show the book after them."""
 
@@ -151,7 +157,7 @@ def _check_rebuild(source: Lobster, recorded: RecordedBook) -> Check:
             if at == len(current.message_rows):
                 current, at = next(pairs, None), 0
         book.process(step.commands[done:])
-    return Check("best level of the rebuilt book", rows, wrong)
+    return Check("best level of the rebuilt book", rows, wrong, _WHY_WRONG if wrong else "")
 
 
 def _best(book: OrderBook) -> tuple[int, int, int, int]:

@@ -93,8 +93,8 @@ def _one_decimal(
     raw = table.data[table.starts[row, column] : table.ends[row, column]].tobytes()
     whole, _, fraction = raw.partition(b".")
     if whole.isdigit() and (fraction.isdigit() or raw == whole) and len(raw) <= 64:
-        unit = 10 ** len(fraction)
-        value = (int(whole + fraction) * 10**decimals + unit // 2) // unit
+        unit: int = 10 ** len(fraction)
+        value: int = (int(whole + fraction) * 10**decimals + unit // 2) // unit
         if value < 2**63:
             return value
     shown = table.text(row, column)
@@ -136,7 +136,9 @@ def names_or_numbers(
             row = int(numbered[np.flatnonzero(wrong)[0]])
             known = ", ".join(codes)
             raise place.error(
-                row, name, f"{table.text(row, column)} is not a code from 0 to 255 or one of {known}"
+                row,
+                name,
+                f"{table.text(row, column)} is not a code from 0 to 255 or one of {known}",
             )
         result[numbered] = values
     return result

@@ -37,6 +37,7 @@ _KIND_OF_TYPE[[NEW, REDUCTION, DELETION, EXECUTION]] = [
     CommandKind.REDUCE,
 ]
 
+
 class Messages(NamedTuple):
     """Some lines of a message file."""
 
@@ -77,7 +78,8 @@ def _check(rows: npt.NDArray[np.void], place: Place) -> None:
 
 def makes_command(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     """Which messages change the visible book, and so become a command."""
-    return _KIND_OF_TYPE[rows["type"]] != 0
+    makes: npt.NDArray[np.bool_] = _KIND_OF_TYPE[rows["type"]] != 0
+    return makes
 
 
 def rebuild_commands(rows: npt.NDArray[np.void]) -> tuple[Commands, npt.NDArray[np.int64]]:
@@ -94,5 +96,3 @@ def rebuild_commands(rows: npt.NDArray[np.void]) -> tuple[Commands, npt.NDArray[
     commands["price_ticks"] = np.where(is_new, kept["price_ticks"], 0)
     commands["side"] = np.where(is_new & (kept["direction"] < 0), Side.SELL, Side.BUY)
     return commands, np.cumsum(used, dtype=np.int64)
-
-

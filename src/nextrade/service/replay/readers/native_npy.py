@@ -56,7 +56,9 @@ class NativeNpy:
                 " save an array of that dtype with numpy.save"
             )
         if array.ndim != 1:
-            raise DataError(f"{self.path}: {array.ndim} dimensions instead of one; save a flat array")
+            raise DataError(
+                f"{self.path}: {array.ndim} dimensions instead of one; save a flat array"
+            )
         return array
 
 

@@ -1,0 +1,52 @@
+"""The command ``nextrade`` and what all its commands share."""
+
+from __future__ import annotations
+
+import click
+
+from .failures import FailingWell
+from .generate import generate_command
+from .replay import replay_command
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        import nextrade
+
+        click.echo(f"nextrade {nextrade.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=FailingWell,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command explains itself: nextrade COMMAND --help",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and leave.",
+)
+def root() -> None:
+    """NexTrade: an exchange's order book, fed from a file.
+
+    Make some order flow, then watch it go through the book:
+
+    \b
+        nextrade generate day --commands 1000000 --output day.npy
+        nextrade replay day.npy
+
+    Exit codes: 0 done, 1 the data cannot be used, 2 wrong usage, 130 interrupted.
+    """
+
+
+root.add_command(generate_command)
+root.add_command(replay_command)
+
+
+def main() -> None:
+    """Entry point of the console script and of ``python -m nextrade``."""
+    root(prog_name="nextrade")
