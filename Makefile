@@ -2,12 +2,12 @@
 #
 #   VENV=dir       another virtual environment than .venv
 #   PYTHON=name    the Python to make it with
-#   COMMANDS=n     how much flow `make run` generates
+#   COMMANDS=n     how many commands `make run` generates, of the flow MODEL=name
 #   NEXTRADE_DEBUG=1, NEXTRADE_NATIVE=1   kinds of build, see setup.py
 
 VENV ?= .venv
 COMMANDS ?= 1000000
-MODEL ?= calm
+MODEL ?= day
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PYTEST := $(BIN)/python -m pytest

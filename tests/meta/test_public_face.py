@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import nextrade
-from nextrade.cli import main
+from nextrade.cli import root
 
 from .tree import ROOT
 
@@ -23,7 +23,7 @@ def public_members(cls: type) -> Iterator[tuple[str, object]]:
 
 
 def commands(
-    group: click.Group = main, path: tuple[str, ...] = ()
+    group: click.Group = root, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command of the command line with the words that call it."""
     for name, command in group.commands.items():
@@ -66,7 +66,7 @@ def test_command_has_help(path: tuple[str, ...]) -> None:
 
     assert command.help
     assert not [option.name for option in options if not option.help and not option.hidden]
-    assert CliRunner().invoke(main, [*path, "--help"]).exit_code == 0
+    assert CliRunner().invoke(root, [*path, "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
