@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "ci",
-    max_examples=60,
+    max_examples=200,
     stateful_step_count=40,
     deadline=None,
     print_blob=True,

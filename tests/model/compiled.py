@@ -4,13 +4,14 @@ import numpy as np
 
 from nextrade._book import OrderBook, Outcome
 from nextrade.dtypes import COMMAND_DTYPE
+from nextrade.errors import Rejected
 from tests.oracle.codes import CommandKind, OrderType, PostOnly
 from tests.oracle.records import Command, Event, LevelUpdate
 
 
 def command_array(commands: list[Command]) -> np.ndarray:
     """Commands as the records that ``process`` takes."""
-    return np.array(commands, dtype=COMMAND_DTYPE)
+    return np.array(list(commands), dtype=COMMAND_DTYPE)
 
 
 def event_list(events: np.ndarray) -> list[Event]:
@@ -126,3 +127,12 @@ def _place_of(book, command, owned):
     has_limit = order_type in (OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
     where = {"limit_ticks": price} if has_limit else worst
     return lambda: method(order_id, side, trigger, lots, **where, **owned, **display, **expiry)
+
+
+def events_or_reason(book: OrderBook, command: Command) -> list[Event] | int | None:
+    """The events of a single call, or the reason of its refusal, or None (see single_call)."""
+    try:
+        outcome = single_call(book, command)
+    except Rejected as refusal:
+        return int(refusal.reason)
+    return None if outcome is None else event_list(outcome.events)
