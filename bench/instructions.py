@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from . import machine
 from .workloads import NAMES, Workload, from_folder, generated, native
 
 __all__ = ["NoCounter", "count"]
@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=4096, help="commands a call")
     parser.add_argument("--top", type=int, default=0, help="also list the costliest functions")
     chosen = parser.parse_args()
-    console = Console()
+    console = machine.wide_console()
     table = Table("workload", title=f"Instructions per command, {chosen.batch} commands a call")
     for heading in ("book", "ladder", "ratio"):
         table.add_column(heading, justify="right")
@@ -103,7 +103,7 @@ def main() -> int:
             book, hottest = count("book", workload, batch=chosen.batch, top=chosen.top)
             ladder, _ = count("ladder", workload)
         if hottest:
-            console.print(f"[bold]{name}[/]\n{hottest}\n", highlight=False)
+            console.print(f"{name}\n{hottest}\n", highlight=False, markup=False)
         table.add_row(name, f"{book:.0f}", f"{ladder:.0f}", f"{book / ladder:.1f}")
     console.print(table)
     return 0

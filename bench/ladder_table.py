@@ -138,13 +138,13 @@ COLUMNS = (
     ("ns/command", "book_ns", "{:.1f}"),
     ("ladder ns", "ladder_ns", "{:.1f}"),
     ("× ladder", "ratio_best", "{:.2f}"),
-    ("(medians)", "ratio_median", "{:.2f}"),
-    ("external ladder ns", "external_ladder_ns", "{:.1f}"),
+    ("(median)", "ratio_median", "{:.2f}"),
+    ("external ns", "external_ladder_ns", "{:.1f}"),
     ("× external", "external_ratio_best", "{:.2f}"),
-    ("(medians)", "external_ratio_median", "{:.2f}"),
-    ("instructions/command", "instructions", "{:.0f}"),
+    ("(median)", "external_ratio_median", "{:.2f}"),
+    ("instr/command", "instructions", "{:.0f}"),
     ("ladder's", "ladder_instructions", "{:.0f}"),
-    ("bytes/resting order", "bytes_per_order", "{:.0f}"),
+    ("bytes/order", "bytes_per_order", "{:.0f}"),
 )
 
 
@@ -246,7 +246,7 @@ def measured(chosen: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, store and compare as the command line says."""
     chosen = parsed(arguments)
-    console = Console()
+    console = machine.wide_console()
     core = measure.pin(chosen.core)
     kept = not chosen.return_memory and native.keep_freed_memory()
     try:

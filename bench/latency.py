@@ -18,12 +18,11 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from nextrade import OrderBook, Side, TimeInForce
 
-from . import measure
+from . import machine, measure
 from .replay import batches
 from .workloads import NoCompiler, generated
 
@@ -183,7 +182,7 @@ def main() -> int:
     parser.add_argument("--core", type=int)
     chosen = parser.parse_args()
     measure.pin(chosen.core)
-    console = Console()
+    console = machine.wide_console()
     table = Table("call", title=f"One call, {chosen.calls:,} of each, about 20,000 resting orders")
     for heading in ("median ns", "p99.9 ns", "calls/s, one after another"):
         table.add_column(heading, justify="right")

@@ -7,10 +7,17 @@ import platform
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from .workloads import native
 
-__all__ = ["describe", "resident_bytes"]
+__all__ = ["describe", "resident_bytes", "wide_console"]
+
+
+def wide_console() -> Console:
+    """A console as wide as the tables need where there is no terminal to fit into."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 150))
 
 
 def describe() -> dict[str, str | int]:

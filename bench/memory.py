@@ -16,14 +16,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from nextrade import OrderBook
 
-from .machine import resident_bytes
+from .machine import resident_bytes, wide_console
 from .replay import batches
-from .workloads import NoCompiler, generated
+from .workloads import NoCompiler, generated, native
 
 __all__ = ["FLOWS", "footprint"]
 
@@ -46,6 +45,7 @@ def fill(flow: str, orders: int) -> dict[str, float]:
     warm = OrderBook()  # so that the first batch's own memory does not count
     warm.process(commands[:4096])
     del warm
+    native.return_freed_memory()
     before = resident_bytes()
     book = OrderBook(capacity=orders if flow == "capacity told" else 0)
     for part in batches(commands, 4096):
@@ -80,7 +80,7 @@ def main() -> int:
     for flow in FLOWS:
         found = footprint(flow, chosen.orders)
         table.add_row(flow, f"{found['book']:.1f}", f"{found['resident']:.1f}")
-    Console().print(table)
+    wide_console().print(table)
     return 0
 
 

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from nextrade import OrderBook
 
-from . import measure, replay
+from . import machine, measure, replay
 from .workloads import NoCompiler, Op, Workload, generated, ladder_seconds
 
 __all__ = ["PACKAGES", "Row", "rows_of"]
@@ -163,7 +163,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--core", type=int)
     chosen = parser.parse_args()
-    console = Console()
+    console = machine.wide_console()
     measure.pin(chosen.core)
     found = installed(console)
     table = Table("", title=f"Multiples of the ladder's time, {chosen.size:,} records")

@@ -24,6 +24,7 @@ __all__ = [
     "keep_freed_memory",
     "library",
     "pointer",
+    "return_freed_memory",
     "run_ladder",
     "source_digest",
 ]
@@ -176,3 +177,11 @@ def keep_freed_memory() -> bool:
             (top_pad, 64 << 20),
         )
     )
+
+
+def return_freed_memory() -> None:
+    """Give memory that is free back to the system, so that growth from here on is visible."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # only glibc has it
+        return
