@@ -18,7 +18,8 @@ DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
 KIND := core-$(if $(filter-out 0,$(NEXTRADE_DEBUG)),debug,fast)$(if $(filter-out 0,$(NEXTRADE_NATIVE)),-native)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-full faults soak fuzz sanitize check format wheel bench clean
+.PHONY: help run build bench test test-full soak sanitize check lint types floors stubs \
+    examples format wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,12 +76,22 @@ sanitize: build $(VENV)/.dev ## the tests with the core under the address and un
 	    PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(PYTEST) --ignore=tests/meta
 
-check: build $(VENV)/.dev ## format, lint, types, import floors, stubs, examples in the docs
+check: lint types floors stubs examples ## all of the next five; make -k goes on after a failure
+
+lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+floors: build $(VENV)/.dev ## imports go down only
+	$(BIN)/lint-imports --no-logo
+
+stubs: build $(VENV)/.dev ## the stub of the compiled core says what the core has
 	MYPYPATH=src $(BIN)/stubtest nextrade._book
+
+examples: build $(VENV)/.dev ## run the examples in the README, the docs and the docstrings
 	$(PYTEST) $(DOCS) src
 
 format: $(VENV)/.dev ## let ruff format and repair what it can
