@@ -10,13 +10,12 @@ that the compiler sees one command's whole path at once.
 
 cimport cython
 cimport numpy as cnp
-from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ._auction cimport AuctionPrice, auction_price
 from ._commands cimport apply, apply_all
-from ._index cimport find_order
+from ._index cimport find_order, tag_of
 from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_levels, grow_orders, make_room, release
 from ._orders cimport hidden_of
 from ._state cimport (
@@ -46,6 +45,18 @@ from .errors import (
     SnapshotError,
     UnknownOrder,
 )
+
+cdef extern from "numpy/arrayobject.h":
+    """
+    /* An array over memory that somebody else owns. */
+    static PyObject *nx_array_over(PyObject *dtype, npy_intp count, void *data)
+    {
+        Py_INCREF(dtype); /* the new array keeps this reference */
+        return PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)dtype, 1, &count, NULL,
+                                    data, NPY_ARRAY_CARRAY, NULL);
+    }
+    """
+    object array_over "nx_array_over"(object dtype, cnp.npy_intp count, void* data)
 
 cnp.import_array()
 
@@ -140,7 +151,6 @@ cdef class _Buffer:
 
 cdef object as_array(void* data, size_t count, size_t capacity, object dtype):
     """An array of the records; takes the memory over."""
-    cdef cnp.npy_intp length = <cnp.npy_intp>count
     cdef size_t item = dtype.itemsize
     cdef cnp.ndarray array
     cdef _Buffer owner = _Buffer()
@@ -151,10 +161,7 @@ cdef object as_array(void* data, size_t count, size_t capacity, object dtype):
         if count:
             memcpy(cnp.PyArray_DATA(array), data, count * item)
         return array
-    Py_INCREF(dtype)
-    array = cnp.PyArray_NewFromDescr(
-        cnp.ndarray, dtype, 1, &length, NULL, data, cnp.NPY_ARRAY_CARRAY, None
-    )
+    array = array_over(dtype, <cnp.npy_intp>count, data)
     cnp.set_array_base(array, owner)
     return array
 
@@ -310,15 +317,14 @@ cdef class OrderBook:
         cdef size_t size = 0
         cdef Book* b = &self.book
         b.events = <Event*>take_spare(&size)
-        b.event_capacity = size // sizeof(Event)
-        b.event_count = 0
-        if b.event_capacity < wanted:
+        if size < wanted * sizeof(Event):
             if not grow(<void**>&b.events, 0, wanted * sizeof(Event)):
                 give_back(b.events, size)
                 b.events = NULL
-                b.event_capacity = 0
-                raise MemoryError(f"no memory for the events of {wanted} commands; send smaller batches")
-            b.event_capacity = wanted
+                raise MemoryError(f"no memory for {wanted} events; send smaller batches")
+            size = wanted * sizeof(Event)
+        b.event_next = b.events
+        b.event_end = b.events + size // sizeof(Event)
         return 0
 
     # ---- batches ----
@@ -361,14 +367,14 @@ cdef class OrderBook:
         b.want_levels = 1 if levels else 0
         b.update_count = 0
         b.touched_count = 0
+        b.serial += 1
         self.busy = 1
         with nogil:
             done = apply_all(b, first, count)
         self.busy = 0
         b.want_levels = 0
-        events = as_array(b.events, b.event_count, b.event_capacity, _event_dtype)
-        b.events = NULL
-        b.event_capacity = 0
+        events = as_array(b.events, b.event_next - b.events, b.event_end - b.events, _event_dtype)
+        b.events = b.event_next = b.event_end = NULL
         if b.stopped:
             raise MemoryError(
                 f"memory ran out: {done} of {count} commands were run and some events are lost; "
@@ -385,24 +391,25 @@ cdef class OrderBook:
         """Run one command; raises the exception of its refusal."""
         cdef Book* b = &self.book
         cdef Outcome outcome
+        cdef size_t count
         cdef size_t size
         cdef uint8_t reason
         self.enter()
         c.timestamp_ns = b.clock_ns if timestamp_ns is None else timestamp_ns
         self.borrow_events(2048)
-        apply(b, c, 0)
+        apply(b, c, 0, tag_of(c.order_id))
         outcome = Outcome.__new__(Outcome)
-        size = b.event_count * sizeof(Event)
+        count = b.event_next - b.events
+        size = count * sizeof(Event)
         outcome._events = <Event*>allocate(size)
         if outcome._events != NULL:
             memcpy(outcome._events, b.events, size)
-            outcome._count = b.event_count
+            outcome._count = count
         else:
             b.stopped = 1
         reason = b.events[0].reason if b.events[0].kind == EVENT_KIND_REJECTED else 0
-        give_back(b.events, b.event_capacity * sizeof(Event))
-        b.events = NULL
-        b.event_capacity = 0
+        give_back(b.events, (b.event_end - b.events) * sizeof(Event))
+        b.events = b.event_next = b.event_end = NULL
         if b.stopped:
             raise MemoryError("memory ran out: events are lost; restore() the book from a snapshot")
         if reason:
@@ -783,6 +790,7 @@ cdef class OrderBook:
 cdef int start_book(Book* b, size_t capacity) except -1:
     """Reserve the first memory of a book that is all zeros."""
     cdef bint roomy = True
+    b.sides[1].best_price = INT64_MAX
     if capacity:
         roomy = grow_orders(b, capacity + 2)
     if not roomy or not make_room(b):

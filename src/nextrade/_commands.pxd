@@ -23,7 +23,7 @@ from ._dormant cimport (
     rises,
     stop_gone,
 )
-from ._index cimport find_level, find_order, home_of, tag_of
+from ._index cimport equal_bytes, find_order, find_tagged, home_of, lowest_bit, mark_of, tag_of
 from ._levels cimport crosses, report_levels
 from ._match cimport load_dormant, run, settle_elections, unlimited
 from ._memory cimport allocate, grow_events, grow_extras, make_room, release
@@ -39,6 +39,14 @@ from ._orders cimport (
 )
 from ._report cimport cancel_taker, reject, report
 from ._types cimport *
+
+
+cdef enum:
+    # Command kind, order type, time in force and post_only in the word that begins at ``kind``.
+    PLAIN_MASK = 0xFFFF00FFFF
+    # Commands prepared at a time, and place for the hashes of four such blocks.
+    BLOCK = 16
+    RING = 64
 
 
 # ---- values ---------------------------------------------------------------------------
@@ -252,53 +260,69 @@ cdef inline bint place_special(Book* b, const Command* c) noexcept nogil:
     return True
 
 
-cdef inline bint place(Book* b, const Command* c) noexcept nogil:
-    # The enum bytes of the commonest order, a GTC limit that may take, are all zero.
-    cdef bint plain = (
-        (c.order_type | c.time_in_force | c.post_only) == 0
-        and (c.trigger_ticks | c.display_lots | c.quote_amount | c.expire_ns) == 0
-    )
-    cdef uint8_t reason = REASON_NONE
-    cdef uint8_t side = c.side
-    cdef Taker t
-    if likely(
-        plain
-        and c.side <= SIDE_SELL
-        and c.self_trade <= SELF_TRADE_DECREMENT
-        and c.qty_lots > 0
-        and c.price_ticks > 0
-        and b.state == TRADING_STATE_OPEN
-    ):
-        if unlikely(product_overflows(c.price_ticks, c.qty_lots)):
-            reason = REASON_NOTIONAL_OVERFLOW
-    else:
-        reason = bad_value(c)
-        if reason == REASON_NONE:
-            reason = bad_state(b, c)
-        if side > SIDE_SELL:
-            side = SIDE_NONE
-    if likely(reason == REASON_NONE):
-        if unlikely(find_order(&b.ids, b.orders, c.order_id) != 0):
+cdef inline bint place_checked(Book* b, const Command* c) noexcept nogil:
+    """Any order but the commonest: check everything, then place it."""
+    cdef uint8_t reason = bad_value(c)
+    cdef uint8_t side = c.side if c.side <= SIDE_SELL else SIDE_NONE
+    if reason == REASON_NONE:
+        reason = bad_state(b, c)
+    if reason == REASON_NONE:
+        if find_order(&b.ids, b.orders, c.order_id):
             reason = REASON_DUPLICATE_ORDER_ID
-        elif unlikely(c.qty_lots > INT64_MAX - b.sides[side].open_lots):
+        elif c.qty_lots > INT64_MAX - b.sides[side].open_lots:
             reason = REASON_BOOK_OVERFLOW
-        elif unlikely(b.room == 0) and not make_room(b):
+        elif (b.room == 0 and not make_room(b)) or not grow_extras(b):
             reason = REASON_OUT_OF_MEMORY
-        elif unlikely(not plain) and not grow_extras(b):
-            reason = REASON_OUT_OF_MEMORY
-    if unlikely(reason != REASON_NONE):
+    if reason:
         reject(b, c, side, reason)
         return False
     b.room -= 1
-    if unlikely(not plain or b.state != TRADING_STATE_OPEN):
-        return place_special(b, c)
-    accept(b, c, c.price_ticks)
+    return place_special(b, c)
+
+
+cdef inline bint place(Book* b, const Command* c) noexcept nogil:
+    """Place an order. The path below is for a GTC limit order that may take, in an open market."""
+    cdef uint8_t side = c.side
+    cdef Taker t
+    # One look at the eight bytes of codes: a plain order has only side and self_trade in them.
+    if unlikely(
+        (<const uint64_t*>&c.kind)[0] & PLAIN_MASK != COMMAND_KIND_PLACE
+        or (c.trigger_ticks | c.display_lots | c.quote_amount | c.expire_ns) != 0
+        or (c.price_ticks - 1 | c.qty_lots - 1) < 0
+        or side > SIDE_SELL
+        or c.self_trade > SELF_TRADE_DECREMENT
+        or product_overflows(c.price_ticks, c.qty_lots)
+        or b.state != TRADING_STATE_OPEN
+    ):
+        return place_checked(b, c)
+    if unlikely(find_tagged(&b.ids, b.orders, c.order_id, b.tag) != 0):
+        reject(b, c, side, REASON_DUPLICATE_ORDER_ID)
+        return False
+    if unlikely(c.qty_lots > INT64_MAX - b.sides[side].open_lots):
+        reject(b, c, side, REASON_BOOK_OVERFLOW)
+        return False
+    if unlikely(b.room == 0) and not make_room(b):
+        reject(b, c, side, REASON_OUT_OF_MEMORY)
+        return False
+    b.room -= 1
+    report(
+        b,
+        EVENT_KIND_ACCEPTED,
+        c.order_id,
+        c.owner,
+        side,
+        c.price_ticks,
+        c.qty_lots,
+        c.qty_lots,
+        0,
+        0,
+    )
     if crosses(b, side, c.price_ticks):
         new_taker(c, c.price_ticks, &t)
         run(b, &t)
         settle_elections(b)
     else:
-        rest_plain(b, c.order_id, c.owner, side, c.price_ticks, c.qty_lots, c.self_trade)
+        rest_plain(b, c)
     return True
 
 
@@ -307,7 +331,7 @@ cdef inline bint place(Book* b, const Command* c) noexcept nogil:
 
 cdef inline uint32_t owned_order(Book* b, const Command* c) noexcept nogil:
     """The open order that a command names and may touch; 0 after reporting why not."""
-    cdef uint32_t i = find_order(&b.ids, b.orders, c.order_id)
+    cdef uint32_t i = find_tagged(&b.ids, b.orders, c.order_id, b.tag)
     if unlikely(i == 0):
         reject(b, c, SIDE_NONE, REASON_UNKNOWN_ORDER)
         return 0
@@ -662,15 +686,7 @@ cdef inline bint uncross(Book* b, const Command* c) noexcept nogil:
 
 
 cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
-    """Run one command; False if it was refused."""
-    if unlikely(b.event_capacity - b.event_count < 1024):
-        if not grow_events(b) and b.event_capacity - b.event_count < 512:
-            reject(b, c, SIDE_NONE, REASON_OUT_OF_MEMORY)
-            return False
-    if c.kind == COMMAND_KIND_PLACE:
-        return place(b, c)
-    if c.kind == COMMAND_KIND_CANCEL:
-        return cancel(b, c)
+    """Run any command but PLACE and CANCEL; False if it was refused."""
     if c.kind == COMMAND_KIND_REPLACE:
         return replace(b, c)
     if c.kind == COMMAND_KIND_REDUCE:
@@ -687,50 +703,97 @@ cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
     return False
 
 
-cdef inline void apply(Book* b, const Command* c, uint32_t index) noexcept nogil:
+cdef inline bint short_of_events(Book* b, const Command* c) noexcept nogil:
+    """Refuse a command while hardly more than its refusal could be reported."""
+    if grow_events(b) or b.event_end - b.event_next >= 512:
+        return False
+    reject(b, c, SIDE_NONE, REASON_OUT_OF_MEMORY)
+    return True
+
+
+cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) noexcept nogil:
+    cdef bint taken
     b.command = index
+    b.tag = tag
     b.timestamp_ns = c.timestamp_ns
-    b.serial += 1
-    b.high = 0
-    b.low = INT64_MAX
-    if likely(execute(b, c)) and c.timestamp_ns > b.clock_ns:
+    if unlikely(b.event_end - b.event_next < 1024) and short_of_events(b, c):
+        return
+    if c.kind == COMMAND_KIND_PLACE:
+        taken = place(b, c)
+    elif c.kind == COMMAND_KIND_CANCEL:
+        taken = cancel(b, c)
+    else:
+        taken = execute(b, c)
+    if c.timestamp_ns > b.clock_ns and likely(taken):
         b.clock_ns = c.timestamp_ns
     if unlikely(b.want_levels):
         report_levels(b)
+        b.serial += 1
 
 
-cdef inline void look_ahead(const Book* b, const Command* commands, size_t i, size_t count) noexcept nogil:
-    """Fetch into the cache, in three steps, what the commands ahead will touch.
+cdef inline uint32_t likely_order(const Book* b, uint32_t tag) noexcept nogil:
+    """An order that the id with this hash may name, or 0, without looking at the order itself."""
+    cdef Bucket* bucket = home_of(&b.ids, tag)
+    cdef uint32_t found = equal_bytes(bucket.marks, mark_of(tag))
+    return bucket.refs[lowest_bit(found)] if found else 0
 
-    A batch tells what comes next, so the memory latency of one command hides behind the
-    work of those before it. Slots and records may change meanwhile: these are only hints.
-    """
-    cdef const Command* c
-    cdef uint32_t ref
-    if i + 12 < count:
-        c = &commands[i + 12]
-        prefetch(&b.ids.slots[home_of(&b.ids, tag_of(c.order_id))])
-    if i + 7 < count:
-        c = &commands[i + 7]
-        ref = b.ids.slots[home_of(&b.ids, tag_of(c.order_id))].ref
-        if ref:
-            prefetch(&b.orders[ref])
-            prefetch(&b.cold[ref])
-    if i + 3 < count:
-        c = &commands[i + 3]
-        ref = b.ids.slots[home_of(&b.ids, tag_of(c.order_id))].ref
-        if ref:
-            prefetch(&b.orders[b.orders[ref].prev])
-            prefetch(&b.orders[b.orders[ref].next])
-            prefetch(&b.levels[b.orders[ref].level_flags & LEVEL_MASK])
+
+cdef inline void fetch_buckets(const Book* b, const Command* commands, size_t first, size_t end, uint32_t* tags) noexcept nogil:
+    cdef size_t k
+    for k in range(first, end):
+        # The commands themselves may lie in far memory.
+        prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command))
+        prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command) + 64)
+        tags[k % RING] = tag_of(commands[k].order_id)
+        prefetch(home_of(&b.ids, tags[k % RING]))
+
+
+cdef inline void fetch_orders(const Book* b, const Command* commands, size_t first, size_t end, const uint32_t* tags) noexcept nogil:
+    cdef size_t k
+    for k in range(first, end):
+        if commands[k].kind != COMMAND_KIND_PLACE:
+            prefetch(&b.orders[likely_order(b, tags[k % RING])])
+
+
+cdef inline void fetch_neighbours(const Book* b, const Command* commands, size_t first, size_t end, const uint32_t* tags) noexcept nogil:
+    cdef size_t k
+    cdef const Order* o
+    for k in range(first, end):
+        if commands[k].kind != COMMAND_KIND_PLACE:
+            o = &b.orders[likely_order(b, tags[k % RING])]
+            prefetch(&b.orders[o.prev])
+            prefetch(&b.orders[o.next])
+            prefetch(&b.levels[o.level_flags & LEVEL_MASK])
+
+
+cdef inline size_t first_of(size_t a, size_t z) noexcept nogil:
+    return a if a < z else z
 
 
 cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noexcept nogil:
-    """Run a batch; returns how many commands were run, fewer only if the book had to stop."""
-    cdef size_t i
-    for i in range(count):
-        if unlikely(b.stopped):
-            return i
-        look_ahead(b, commands, i, count)
-        apply(b, &commands[i], <uint32_t>i)
+    """Run a batch; returns how many commands were run, fewer only if the book had to stop.
+
+    A batch tells what comes next. So while one block of commands runs, the memory that the
+    next three will touch is on its way into the cache: their buckets in the id map, then
+    their orders, then what stands beside these. What changes meanwhile makes a hint useless
+    and nothing wrong.
+    """
+    cdef uint32_t tags[RING]
+    cdef size_t start = 0
+    cdef size_t k
+    cdef size_t ends[5]
+    fetch_buckets(b, commands, 0, first_of(count, 3 * BLOCK), tags)
+    fetch_orders(b, commands, 0, first_of(count, 2 * BLOCK), tags)
+    fetch_neighbours(b, commands, 0, first_of(count, BLOCK), tags)
+    while start < count:
+        for k in range(1, 5):
+            ends[k] = first_of(count, start + k * BLOCK)
+        fetch_buckets(b, commands, ends[3], ends[4], tags)
+        fetch_orders(b, commands, ends[2], ends[3], tags)
+        fetch_neighbours(b, commands, ends[1], ends[2], tags)
+        for k in range(start, ends[1]):
+            if unlikely(b.stopped):
+                return k
+            apply(b, &commands[k], <uint32_t>k, tags[k % RING])
+        start = ends[1]
     return count

@@ -6,12 +6,13 @@ to the top, and when such entries are the majority the heap is rebuilt without t
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ._index cimport find_order, map_insert
+from ._index cimport find_order, map_put, tag_of
 from ._memory cimport new_extra, new_order
 from ._orders cimport drop_extra, forget
 from ._report cimport report
 from ._types cimport (
     ORDER_DORMANT,
+    ORDER_SPECIAL,
     ORDER_TYPE_STOP_LIMIT,
     ORDER_TYPE_STOP_MARKET,
     SIDE_BUY,
@@ -134,11 +135,11 @@ cdef inline uint32_t add_dormant(Book* b, const Command* c) noexcept nogil:
     cdef Order* o = &b.orders[i]
     cdef Cold* cold = &b.cold[i]
     cdef Extra* x
-    map_insert(&b.ids, c.order_id, i)
+    map_put(&b.ids, tag_of(c.order_id), i)
     o.id = c.order_id
     o.owner = c.owner
     o.visible = c.qty_lots
-    o.level_flags = ORDER_DORMANT
+    o.level_flags = ORDER_DORMANT | ORDER_SPECIAL
     cold.timestamp_ns = c.timestamp_ns
     cold.time_in_force = c.time_in_force
     cold.post_only = 0

@@ -1,13 +1,45 @@
-"""Open-addressing map from a 64-bit key to a 32-bit reference.
+"""Hash map from a 64-bit key to a 32-bit reference, one cache line a bucket.
 
-The map stores no keys: a slot holds 32 bits of the hash and the reference, and the caller
-compares the key behind it. A slot's home is the hash scaled to the table size, which keeps
-slots nearly sorted by hash: growing is one sequential pass, and any size is possible.
+A bucket holds twelve references, a byte of hash for each (0: free), and how many keys
+wanted to live here or before and had to pass on. All twelve bytes are compared at once, so
+a look-up takes no branch that depends on luck; removing a key clears its byte and leaves
+no tombstone. The map stores no keys: the caller compares the key behind a reference.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from ._types cimport Level, Map, Order, Slot, likely
+from ._types cimport Bucket, Level, Map, Order, likely, unlikely
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #if defined(__SSE2__) || defined(_M_X64)
+      #include <emmintrin.h>
+      static inline uint32_t nx_equal_bytes(const uint8_t *marks, uint8_t mark)
+      {
+          __m128i bytes = _mm_loadu_si128((const __m128i *)marks);
+          __m128i equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)mark));
+          return (uint32_t)_mm_movemask_epi8(equal) & 0xFFF;
+      }
+    #else
+      static inline uint32_t nx_equal_bytes(const uint8_t *marks, uint8_t mark)
+      {
+          uint32_t found = 0;
+          for (int k = 0; k < 12; k++) found |= (uint32_t)(marks[k] == mark) << k;
+          return found;
+      }
+    #endif
+    #if defined(__GNUC__) || defined(__clang__)
+      #define NX_LOWEST_BIT(x) ((uint32_t)__builtin_ctz(x))
+    #else
+      #include <intrin.h>
+      static inline uint32_t NX_LOWEST_BIT(uint32_t x)
+      { unsigned long k; _BitScanForward(&k, x); return (uint32_t)k; }
+    #endif
+    """
+    # Bit k is set where marks[k] is the mark.
+    uint32_t equal_bytes "nx_equal_bytes"(const uint8_t*, uint8_t) noexcept nogil
+    uint32_t lowest_bit "NX_LOWEST_BIT"(uint32_t) noexcept nogil
 
 
 cdef inline uint32_t tag_of(uint64_t key) noexcept nogil:
@@ -15,79 +47,92 @@ cdef inline uint32_t tag_of(uint64_t key) noexcept nogil:
     return <uint32_t>(((key ^ (key >> 32)) * <uint64_t>0x9E3779B97F4A7C15) >> 32)
 
 
-cdef inline uint32_t home_of(const Map* map, uint32_t tag) noexcept nogil:
-    return <uint32_t>((<uint64_t>tag * map.size) >> 32)
+cdef inline uint8_t mark_of(uint32_t tag) noexcept nogil:
+    cdef uint8_t mark = <uint8_t>tag
+    return mark + (mark == 0)
 
 
-cdef inline uint32_t after(const Map* map, uint32_t i) noexcept nogil:
-    i += 1
-    return i if likely(i < map.size) else 0
+cdef inline Bucket* home_of(const Map* map, uint32_t tag) noexcept nogil:
+    """The first bucket to look into: the hash scaled to the number of buckets."""
+    return map.buckets + ((<uint64_t>tag * map.size) >> 32)
+
+
+cdef inline Bucket* bucket_after(const Map* map, Bucket* bucket) noexcept nogil:
+    bucket += 1
+    return bucket if likely(bucket < map.buckets + map.size) else map.buckets
+
+
+cdef inline uint32_t find_tagged(const Map* map, const Order* orders, uint64_t order_id, uint32_t tag) noexcept nogil:
+    """Index of the open order with this id, whose hash is known, or 0."""
+    cdef Bucket* bucket = home_of(map, tag)
+    cdef uint8_t mark = mark_of(tag)
+    cdef uint32_t found
+    cdef uint32_t ref
+    while True:
+        found = equal_bytes(bucket.marks, mark)
+        while found:
+            ref = bucket.refs[lowest_bit(found)]
+            if likely(orders[ref].id == order_id):
+                return ref
+            found &= found - 1
+        if likely(bucket.passed == 0):
+            return 0
+        bucket = bucket_after(map, bucket)
 
 
 cdef inline uint32_t find_order(const Map* map, const Order* orders, uint64_t order_id) noexcept nogil:
     """Index of the open order with this id, or 0."""
-    cdef uint32_t tag = tag_of(order_id)
-    cdef uint32_t i = home_of(map, tag)
-    while map.slots[i].ref:
-        if map.slots[i].tag == tag and orders[map.slots[i].ref].id == order_id:
-            return map.slots[i].ref
-        i = after(map, i)
-    return 0
+    return find_tagged(map, orders, order_id, tag_of(order_id))
 
 
 cdef inline uint32_t find_level(const Map* map, const Level* levels, uint64_t price) noexcept nogil:
     """Index of the level at this price, or 0."""
     cdef uint32_t tag = tag_of(price)
-    cdef uint32_t i = home_of(map, tag)
-    while map.slots[i].ref:
-        if map.slots[i].tag == tag and <uint64_t>levels[map.slots[i].ref].price == price:
-            return map.slots[i].ref
-        i = after(map, i)
-    return 0
+    cdef Bucket* bucket = home_of(map, tag)
+    cdef uint8_t mark = mark_of(tag)
+    cdef uint32_t found
+    cdef uint32_t ref
+    while True:
+        found = equal_bytes(bucket.marks, mark)
+        while found:
+            ref = bucket.refs[lowest_bit(found)]
+            if likely(<uint64_t>levels[ref].price == price):
+                return ref
+            found &= found - 1
+        if likely(bucket.passed == 0):
+            return 0
+        bucket = bucket_after(map, bucket)
 
 
-cdef inline void map_insert(Map* map, uint64_t key, uint32_t ref) noexcept nogil:
-    """Add a key that is not there; there must be a free slot besides (see make_room)."""
-    cdef uint32_t tag = tag_of(key)
-    cdef uint32_t i = home_of(map, tag)
-    while map.slots[i].ref:
-        i = after(map, i)
-    map.slots[i].tag = tag
-    map.slots[i].ref = ref
+cdef inline void map_put(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:
+    """Add a key that is not there; there must be a free place (see make_room)."""
+    cdef Bucket* bucket = home_of(map, tag)
+    cdef uint32_t free = equal_bytes(bucket.marks, 0)
+    cdef uint32_t k
+    while unlikely(free == 0):
+        bucket.passed += 1
+        bucket = bucket_after(map, bucket)
+        free = equal_bytes(bucket.marks, 0)
+    k = lowest_bit(free)
+    bucket.marks[k] = mark_of(tag)
+    bucket.refs[k] = ref
     map.used += 1
 
 
-cdef inline void map_erase(Map* map, uint64_t key, uint32_t ref) noexcept nogil:
-    """Remove a key that is there, and close the gap so that no probe stops early."""
-    cdef uint32_t hole = home_of(map, tag_of(key))
-    cdef uint32_t i
-    cdef uint32_t home
-    cdef uint32_t size = map.size
-    cdef Slot* slots = map.slots
-    while slots[hole].ref != ref:
-        hole = after(map, hole)
-    i = hole
+cdef inline void map_remove(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:
+    """Remove a key that is there."""
+    cdef Bucket* bucket = home_of(map, tag)
+    cdef uint8_t mark = mark_of(tag)
+    cdef uint32_t found
+    cdef uint32_t k
     while True:
-        i = after(map, i)
-        if slots[i].ref == 0:
-            break
-        home = home_of(map, slots[i].tag)
-        # The slot may move into the hole unless its home lies behind the hole, up to itself.
-        if (i - home if i >= home else i + size - home) >= (i - hole if i >= hole else i + size - hole):
-            slots[hole] = slots[i]
-            hole = i
-    slots[hole].ref = 0
-    map.used -= 1
-
-
-cdef inline void map_move_slots(Map* target, const Slot* slots, uint32_t size) noexcept nogil:
-    """Fill an empty, larger map with the slots of a smaller one."""
-    cdef uint32_t i
-    cdef uint32_t j
-    for i in range(size):
-        if slots[i].ref:
-            j = home_of(target, slots[i].tag)
-            while target.slots[j].ref:
-                j = after(target, j)
-            target.slots[j] = slots[i]
-            target.used += 1
+        found = equal_bytes(bucket.marks, mark)
+        while found:
+            k = lowest_bit(found)
+            if likely(bucket.refs[k] == ref):
+                bucket.marks[k] = 0
+                map.used -= 1
+                return
+            found &= found - 1
+        bucket.passed -= 1
+        bucket = bucket_after(map, bucket)

@@ -8,7 +8,7 @@ touch costs no heap work at all.
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
-from ._index cimport find_level, map_erase, map_insert
+from ._index cimport find_level, map_put, map_remove, tag_of
 from ._memory cimport free_level, grow_touched, grow_updates, new_level
 from ._types cimport (
     LEVEL_MASK,
@@ -78,7 +78,7 @@ cdef inline void set_best(Book* b, int side) noexcept nogil:
 
 cdef inline void drop_level(Book* b, int side, uint32_t i) noexcept nogil:
     """Forget an empty level that has left the heap."""
-    map_erase(&b.sides[side].prices, <uint64_t>b.levels[i].price, i)
+    map_remove(&b.sides[side].prices, tag_of(<uint64_t>b.levels[i].price), i)
     free_level(b, i)
     b.sides[side].empty_count -= 1
 
@@ -174,7 +174,7 @@ cdef inline uint32_t level_at(Book* b, int side, int64_t price) noexcept nogil:
     level.count = 0
     level.side = <uint32_t>side
     level.touched = b.serial
-    map_insert(&s.prices, <uint64_t>price, i)
+    map_put(&s.prices, tag_of(<uint64_t>price), i)
     heap_push(s, level_key(side, price), i)
     if s.heap[0].level == i:
         s.best = i
@@ -200,28 +200,24 @@ cdef inline void enqueue(Book* b, uint32_t level_index, uint32_t i, int64_t time
             before = b.orders[before].prev
     o.prev = before
     o.next = behind
-    if before:
-        b.orders[before].next = i
-    else:
-        level.head = i
-    if behind:
-        b.orders[behind].prev = i
-    else:
-        level.tail = i
+    # Order 0 takes the writes of missing neighbours: a branch here would be a coin toss.
+    b.orders[before].next = i
+    b.orders[behind].prev = i
+    level.head = level.head if before else i
+    level.tail = level.tail if behind else i
     level.count += 1
     level.visible += o.visible
 
 
 cdef inline void unlink(Book* b, Level* level, const Order* o) noexcept nogil:
     """Take an order out of its queue; the level may be empty afterwards."""
-    if o.prev:
-        b.orders[o.prev].next = o.next
-    else:
-        level.head = o.next
-    if o.next:
-        b.orders[o.next].prev = o.prev
-    else:
-        level.tail = o.prev
+    cdef uint32_t before = o.prev
+    cdef uint32_t behind = o.next
+    # Without branches, as in enqueue.
+    b.orders[before].next = behind
+    b.orders[behind].prev = before
+    level.head = level.head if before else behind
+    level.tail = level.tail if behind else before
     level.count -= 1
 
 

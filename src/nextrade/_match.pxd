@@ -254,6 +254,8 @@ cdef inline bint fillable(Book* b, const Taker* t) noexcept nogil:
 
 cdef inline void run(Book* b, Taker* t) noexcept nogil:
     """Match an order and deal with what is left of it."""
+    b.high = 0
+    b.low = INT64_MAX
     if unlikely(t.time_in_force == TIME_IN_FORCE_FOK) and not fillable(b, t):
         cancel_taker(b, t, REASON_FILL_OR_KILL)
     else:
@@ -301,13 +303,17 @@ cdef inline void load_dormant(Book* b, uint32_t i, Taker* t) noexcept nogil:
 
 cdef inline void settle_elections(Book* b) noexcept nogil:
     """Let what the running command traded elect dormant orders, and run these in turn."""
+    if unlikely(b.stops[0].count + b.stops[1].count + b.waiting_count != 0):
+        run_elected(b)
+
+
+cdef inline void run_elected(Book* b) noexcept nogil:
     cdef Taker t
     cdef uint32_t i
     while True:
         if b.high:
             elect(b, b.high, b.low)
             b.high = 0
-            b.low = INT64_MAX
         if b.waiting_count == 0:
             break
         i = b.waiting[b.waiting_first]

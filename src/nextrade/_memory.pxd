@@ -8,11 +8,13 @@ by half, so memory follows the number of open orders.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ._index cimport map_move_slots
+from ._index cimport map_put, tag_of
 from ._types cimport (
     MAX_LEVELS,
     MAX_ORDERS,
     Book,
+    BookSide,
+    Bucket,
     Cold,
     Event,
     ExpiryEntry,
@@ -22,7 +24,6 @@ from ._types cimport (
     LevelUpdate,
     Map,
     Order,
-    Slot,
     StopEntry,
     Touched,
     unlikely,
@@ -89,24 +90,42 @@ cdef inline bint grow(void** array, size_t used_bytes, size_t new_bytes) noexcep
     return True
 
 
-cdef inline bint grow_map(Map* map, size_t keys) noexcept nogil:
-    """Make a map large enough to hold this many keys with a third of its slots free."""
-    cdef Map larger
-    cdef size_t size = keys + keys // 2 + 16
-    if size <= map.size:
-        return True
+cdef inline bint new_map(Map* map, size_t keys) noexcept nogil:
+    """An empty map for this many keys: eight of the twelve places of each bucket."""
+    cdef size_t size = keys // 8 + 2
     if size > <size_t>0xFFFFFFFF:
         return False
-    larger.size = <uint32_t>size
-    larger.used = 0
-    larger.slots = <Slot*>allocate(size * sizeof(Slot))
-    if larger.slots == NULL:
+    map.buckets = <Bucket*>allocate(size * sizeof(Bucket))
+    if map.buckets == NULL:
         return False
-    memset(larger.slots, 0, size * sizeof(Slot))
-    if map.slots != NULL:
-        map_move_slots(&larger, map.slots, map.size)
-        release(map.slots)
-    map[0] = larger
+    memset(map.buckets, 0, size * sizeof(Bucket))
+    map.size = <uint32_t>size
+    map.used = 0
+    return True
+
+
+cdef inline bint grow_ids(Book* b, size_t capacity) noexcept nogil:
+    cdef Map larger
+    cdef uint32_t i
+    if not new_map(&larger, capacity):
+        return False
+    for i in range(1, b.order_top + 1):
+        if b.orders[i].level_flags:
+            map_put(&larger, tag_of(b.orders[i].id), i)
+    release(b.ids.buckets)
+    b.ids = larger
+    return True
+
+
+cdef inline bint grow_prices(Book* b, BookSide* s, size_t capacity) noexcept nogil:
+    cdef Map larger
+    cdef uint32_t k
+    if not new_map(&larger, capacity):
+        return False
+    for k in range(s.heap_count):
+        map_put(&larger, tag_of(<uint64_t>b.levels[s.heap[k].level].price), s.heap[k].level)
+    release(s.prices.buckets)
+    s.prices = larger
     return True
 
 
@@ -122,7 +141,7 @@ cdef inline bint grow_orders(Book* b, size_t wanted) noexcept nogil:
     if capacity < wanted:
         return False
     # Arrays that grew when a later one could not are merely larger than they need to be.
-    if not grow_map(&b.ids, capacity):
+    if not grow_ids(b, capacity):
         return False
     if not grow(<void**>&b.cold, b.order_capacity * sizeof(Cold), capacity * sizeof(Cold)):
         return False
@@ -141,7 +160,7 @@ cdef inline bint grow_levels(Book* b, size_t wanted) noexcept nogil:
     if capacity < wanted:
         return False
     for i in range(2):
-        if not grow_map(&b.sides[i].prices, capacity):
+        if not grow_prices(b, &b.sides[i], capacity):
             return False
         if not grow(<void**>&b.sides[i].heap, used * sizeof(HeapEntry), capacity * sizeof(HeapEntry)):
             return False
@@ -266,10 +285,12 @@ cdef inline void free_level(Book* b, uint32_t i) noexcept nogil:
 
 
 cdef inline bint grow_events(Book* b) noexcept nogil:
-    cdef size_t capacity = b.event_capacity * 2 + 1024
-    if not grow(<void**>&b.events, b.event_count * sizeof(Event), capacity * sizeof(Event)):
+    cdef size_t count = b.event_next - b.events
+    cdef size_t capacity = (b.event_end - b.events) * 2 + 1024
+    if not grow(<void**>&b.events, count * sizeof(Event), capacity * sizeof(Event)):
         return False
-    b.event_capacity = capacity
+    b.event_next = b.events + count
+    b.event_end = b.events + capacity
     return True
 
 
@@ -300,7 +321,7 @@ cdef inline void free_book(Book* b) noexcept nogil:
     release(b.cold)
     release(b.extras)
     release(b.levels)
-    release(b.ids.slots)
+    release(b.ids.buckets)
     release(b.expiries)
     release(b.waiting)
     release(b.walk)
@@ -309,7 +330,7 @@ cdef inline void free_book(Book* b) noexcept nogil:
     release(b.updates)
     for i in range(2):
         release(b.sides[i].heap)
-        release(b.sides[i].prices.slots)
+        release(b.sides[i].prices.buckets)
         release(b.stops[i].entries)
     memset(b, 0, sizeof(Book))
 
@@ -320,9 +341,9 @@ cdef inline size_t book_bytes(const Book* b) noexcept nogil:
     cdef int i
     total += <size_t>b.extra_capacity * sizeof(Extra)
     total += <size_t>b.level_capacity * (sizeof(Level) + sizeof(uint32_t) + 2 * sizeof(HeapEntry))
-    total += <size_t>b.ids.size * sizeof(Slot)
+    total += <size_t>b.ids.size * sizeof(Bucket)
     total += b.expiry_capacity * sizeof(ExpiryEntry) + b.waiting_capacity * sizeof(uint32_t)
     for i in range(2):
-        total += <size_t>b.sides[i].prices.size * sizeof(Slot)
+        total += <size_t>b.sides[i].prices.size * sizeof(Bucket)
         total += <size_t>b.stops[i].capacity * sizeof(StopEntry)
     return total

@@ -6,7 +6,7 @@ step with the queues; ``check_invariants`` compares them.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ._index cimport map_erase, map_insert
+from ._index cimport map_put, map_remove, tag_of
 from ._levels cimport enqueue, level_at, level_emptied, touch, unlink
 from ._memory cimport free_extra, free_order, new_extra, new_order
 from ._report cimport report
@@ -16,6 +16,7 @@ from ._types cimport (
     LEVEL_MASK,
     ORDER_DORMANT,
     ORDER_ICEBERG,
+    ORDER_SPECIAL,
     ORDER_TYPE_LIMIT,
     TIME_IN_FORCE_GTC,
     TIME_IN_FORCE_GTD,
@@ -23,6 +24,7 @@ from ._types cimport (
     Book,
     BookSide,
     Cold,
+    Command,
     Extra,
     Level,
     Order,
@@ -64,8 +66,8 @@ cdef inline void drop_extra(Book* b, uint32_t i) noexcept nogil:
 
 cdef inline void forget(Book* b, uint32_t i) noexcept nogil:
     """An order that stands in no queue any more is gone."""
-    map_erase(&b.ids, b.orders[i].id, i)
-    if unlikely(b.cold[i].extra != 0):
+    map_remove(&b.ids, tag_of(b.orders[i].id), i)
+    if unlikely(b.orders[i].level_flags & ORDER_SPECIAL):
         drop_extra(b, i)
     free_order(b, i)
 
@@ -82,12 +84,11 @@ cdef inline void leave_queue(Book* b, uint32_t i) noexcept nogil:
     level.visible -= o.visible
     s.open_lots -= o.visible
     s.order_count -= 1
-    if unlikely(o.level_flags & ORDER_ICEBERG):
-        hidden = b.extras[b.cold[i].extra].hidden
+    if unlikely(o.level_flags & ORDER_SPECIAL):
+        hidden = hidden_of(b, i)
         level.hidden -= hidden
         s.open_lots -= hidden
-    if unlikely(b.cold[i].time_in_force == TIME_IN_FORCE_IOC):
-        b.auction_only_count -= 1
+        b.auction_only_count -= b.cold[i].time_in_force == TIME_IN_FORCE_IOC
     if level.count == 0:
         level_emptied(b, <int>level.side, level_index)
 
@@ -167,27 +168,26 @@ cdef inline void shrink_resting(Book* b, uint32_t i, int64_t lots) noexcept nogi
     take_visible(b, i, lots)
 
 
-cdef inline void rest_plain(
-    Book* b, uint64_t order_id, uint32_t owner, int side, int64_t price, int64_t lots, unsigned char self_trade
-) noexcept nogil:
-    """A new GTC limit order with nothing special about it: the common case."""
+cdef inline void rest_plain(Book* b, const Command* c) noexcept nogil:
+    """A GTC limit order with nothing special about it: the common case."""
+    cdef int side = c.side
     cdef uint32_t i = new_order(b)
-    cdef uint32_t level_index = level_at(b, side, price)
+    cdef uint32_t level_index = level_at(b, side, c.price_ticks)
     cdef Order* o = &b.orders[i]
     cdef Cold* cold = &b.cold[i]
-    map_insert(&b.ids, order_id, i)
-    o.id = order_id
-    o.visible = lots
+    map_put(&b.ids, b.tag, i)
+    o.id = c.order_id
+    o.visible = c.qty_lots
     o.level_flags = level_index
-    o.owner = owner
+    o.owner = c.owner
     cold.extra = 0
     cold.time_in_force = TIME_IN_FORCE_GTC
     cold.post_only = 0
-    cold.self_trade = self_trade
+    cold.self_trade = c.self_trade
     cold.order_type = ORDER_TYPE_LIMIT
-    b.sides[side].open_lots += lots
+    b.sides[side].open_lots += c.qty_lots
     b.sides[side].order_count += 1
-    enqueue(b, level_index, i, b.timestamp_ns)
+    enqueue(b, level_index, i, c.timestamp_ns)
 
 
 cdef inline uint32_t rest(Book* b, const Taker* t) noexcept nogil:
@@ -199,7 +199,7 @@ cdef inline uint32_t rest(Book* b, const Taker* t) noexcept nogil:
     cdef Extra* x
     if i == 0:
         i = new_order(b)
-        map_insert(&b.ids, t.id, i)
+        map_put(&b.ids, tag_of(t.id), i)
         b.cold[i].extra = 0
     level_index = level_at(b, t.side, t.price)
     o = &b.orders[i]
@@ -217,6 +217,7 @@ cdef inline uint32_t rest(Book* b, const Taker* t) noexcept nogil:
             cold.extra = new_extra(b)
             if t.time_in_force == TIME_IN_FORCE_GTD:
                 b.gtd_count += 1
+        o.level_flags |= ORDER_SPECIAL
         x = &b.extras[cold.extra]
         x.expire_ns = t.expire_ns
         x.display = t.display
@@ -228,6 +229,7 @@ cdef inline uint32_t rest(Book* b, const Taker* t) noexcept nogil:
                 x.hidden = t.leaves - t.display
                 b.levels[level_index].hidden += x.hidden
     if t.time_in_force == TIME_IN_FORCE_IOC:
+        o.level_flags |= ORDER_SPECIAL
         b.auction_only_count += 1
     b.sides[t.side].open_lots += t.leaves
     b.sides[t.side].order_count += 1

@@ -24,14 +24,16 @@ from ._types cimport (
 
 
 cdef inline Event* next_event(Book* b) noexcept nogil:
-    if unlikely(b.event_count == b.event_capacity):
+    cdef Event* e = b.event_next
+    if unlikely(e == b.event_end):
         if not grow_events(b):
             # The command goes on, so that the book stays consistent, but its story has a gap:
             # the book takes no more commands until it is restored.
             b.stopped = 1
-            b.event_count -= 1
-    b.event_count += 1
-    return &b.events[b.event_count - 1]
+            b.event_next -= 1
+        e = b.event_next
+    b.event_next = e + 1
+    return e
 
 
 cdef inline void report(

@@ -13,7 +13,7 @@ from ._dormant cimport (
     stop_before,
     stop_sift_down,
 )
-from ._index cimport find_level, find_order, map_insert
+from ._index cimport find_level, find_order, map_put, tag_of
 from ._levels cimport crosses, level_key
 from ._match cimport walk_next, walk_push
 from ._memory cimport grow_extras, make_room, new_extra, new_order
@@ -156,11 +156,11 @@ cdef inline const char* add_record(Book* b, const OrderRecord* r) noexcept nogil
         if b.state == TRADING_STATE_OPEN and condition_holds(b, rises(r.order_type, r.side), r.trigger_ticks):
             return b"a dormant order should have triggered"
         i = new_order(b)
-        map_insert(&b.ids, r.order_id, i)
+        map_put(&b.ids, tag_of(r.order_id), i)
         b.orders[i].id = r.order_id
         b.orders[i].owner = r.owner
         b.orders[i].visible = r.visible_lots
-        b.orders[i].level_flags = ORDER_DORMANT
+        b.orders[i].level_flags = ORDER_DORMANT | ORDER_SPECIAL
         b.cold[i].timestamp_ns = r.timestamp_ns
         b.cold[i].time_in_force = r.time_in_force
         b.cold[i].post_only = 0

@@ -12,7 +12,10 @@ cdef extern from *:
     #if defined(__GNUC__) || defined(__clang__)
       #define NX_LIKELY(x) __builtin_expect(!!(x), 1)
       #define NX_UNLIKELY(x) __builtin_expect(!!(x), 0)
-      #define NX_PREFETCH(p) __builtin_prefetch((const void *)(p), 1)
+      /* gcc drops functions that do nothing but prefetch; the empty statement keeps them. */
+      #define NX_PREFETCH(p) nx_prefetch((const void *)(p))
+      static inline void nx_prefetch(const void *p)
+      { __builtin_prefetch(p); __asm__ volatile("" : : "r"(p)); }
       static inline int nx_product_overflows(int64_t a, int64_t b)
       { int64_t r; return __builtin_mul_overflow(a, b, &r); }
     #else
@@ -211,6 +214,8 @@ cdef enum:
     LEVEL_MASK = 0x1FFFFFFF
     ORDER_ICEBERG = 0x20000000
     ORDER_DORMANT = 0x40000000
+    # Has an extra record or waits for an auction: look at its cold part when it leaves.
+    ORDER_SPECIAL = 0x80000000
     # Indexes are 32 bits wide and levels 29: more than this is refused as out of memory.
     MAX_ORDERS = 0x7FFFFFFF
     MAX_LEVELS = 0x1FFFFFFF
@@ -258,12 +263,17 @@ cdef struct Level:
     uint32_t side
     uint64_t padding
 
-cdef struct Slot:
-    uint32_t tag
-    uint32_t ref
+cdef enum:
+    BUCKET_KEYS = 12
+
+cdef struct Bucket:
+    uint8_t marks[BUCKET_KEYS]
+    uint32_t passed
+    uint32_t refs[BUCKET_KEYS]
 
 cdef struct Map:
-    Slot* slots
+    Bucket* buckets
+    # Number of buckets, number of keys.
     uint32_t size
     uint32_t used
 
@@ -284,6 +294,8 @@ cdef struct BookSide:
     # Everything open on this side: visible, hidden and dormant.
     int64_t open_lots
     Map prices
+    # Makes a side one cache line.
+    uint64_t padding
 
 cdef struct StopEntry:
     # Trigger for rising, minus trigger for falling orders: the smallest is the next.
@@ -323,9 +335,10 @@ cdef struct Book:
     uint32_t* walk
     Touched* touched
     Event* events
+    # Where the next event goes, and the end of the buffer.
+    Event* event_next
+    Event* event_end
     LevelUpdate* updates
-    size_t event_count
-    size_t event_capacity
     size_t update_count
     size_t update_capacity
     size_t touched_count
@@ -351,7 +364,9 @@ cdef struct Book:
     uint32_t room
     uint32_t gtd_count
     uint32_t auction_only_count
+    # Of the running command: position, hash of its order id, time.
     uint32_t command
+    uint32_t tag
     int64_t timestamp_ns
     int64_t clock_ns
     int64_t last_price
