@@ -35,9 +35,15 @@ $(VENV)/.build-tools: $(VENV)/.made pyproject.toml
 	@$(PIP) install "setuptools>=77" "cython>=3.1,<4" "numpy>=2,<3"
 	@touch $@
 
+ifeq ($(wildcard src/nextrade/_book*.so),)
+$(shell rm -f $(VENV)/.core-*)
+endif
+
 $(VENV)/.$(KIND): $(VENV)/.build-tools setup.py $(CORE)
 	@echo "Building the core ($(KIND))"
-	@rm -f $(VENV)/.core-* src/nextrade/_book*.so
+	@rm -f $(VENV)/.core-*
+	@rm -f src/nextrade/_book$$($(BIN)/python -c \
+	    "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))")
 	@$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
