@@ -7,6 +7,7 @@
 
 VENV ?= .venv
 COMMANDS ?= 1000000
+SOAK ?= 100000000
 MODEL ?= day
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -69,11 +70,11 @@ bench: build $(VENV)/.dev ## measure the book against the ladder, one table
 test: build $(VENV)/.dev ## the fast tier of the tests
 	$(PYTEST)
 
-test-full: build $(VENV)/.dev ## every test but the soak
-	$(PYTEST) -m "not soak"
+test-full: build $(VENV)/.dev ## every test, with long searches
+	HYPOTHESIS_PROFILE=full $(PYTEST) -m ""
 
-soak: build $(VENV)/.dev ## long runs that watch memory
-	$(PYTEST) -m soak
+soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so many)
+	$(BIN)/python -m bench.soak --commands $(SOAK)
 
 sanitize: build $(VENV)/.dev ## the tests with the core under the address and undefined-behaviour sanitizers
 	NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
