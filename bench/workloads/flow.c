@@ -119,7 +119,8 @@ static void flow_close(Flow *flow)
 
 static int32_t lots_of(Random *random)
 {
-    int32_t lots = 5 + 5 * (int32_t)far_tail(random, 7) / 2 + (int32_t)below(random, 5);
+    int32_t lots = 5 + 5 * (int32_t)far_tail(random, 7) / 2;
+    lots += (int32_t)below(random, 5);
     return lots > 500 ? 500 : lots;
 }
 
@@ -137,6 +138,15 @@ static uint32_t passive_price(Flow *flow, int side)
     return price;
 }
 
+/* Draws stand in statements of their own: C leaves the order of arguments to the compiler. */
+static void join(Flow *flow)
+{
+    int side = (int)below(&flow->random, 2);
+    uint32_t price = passive_price(flow, side);
+    int32_t lots = lots_of(&flow->random);
+    emit(flow, OP_LIMIT, flow->next_id++, side, price, lots);
+}
+
 static void wander(Flow *flow)
 {
     flow->drift += (int32_t)below(&flow->random, 161) - 80 - flow->drift / 48;
@@ -151,7 +161,8 @@ static void wander(Flow *flow)
 static uint32_t somebody(Flow *flow)
 {
     for (int attempt = 0; attempt < 8 && !one_in(&flow->random, 4); attempt++) {
-        uint32_t back = 1 + below(&flow->random, 1024) * (1 + far_tail(&flow->random, 4));
+        uint32_t back = below(&flow->random, 1024);
+        back = 1 + back * (1 + far_tail(&flow->random, 4));
         if (back < flow->next_id && flow->place[flow->next_id - back])
             return flow->next_id - back;
     }
@@ -185,7 +196,8 @@ static void change(Flow *flow, int reduces)
     uint32_t price = order->price_and_side >> 1;
     int32_t leaves = order->leaves_lots;
     if (reduces && leaves > 1 && below(&flow->random, 5) < 2) {
-        emit(flow, OP_REDUCE, id, side, price, 1 + (int32_t)below(&flow->random, (uint32_t)leaves - 1));
+        int32_t off = 1 + (int32_t)below(&flow->random, (uint32_t)leaves - 1);
+        emit(flow, OP_REDUCE, id, side, price, off);
         return;
     }
     uint32_t target = passive_price(flow, side);
@@ -210,8 +222,7 @@ int flow_realistic(Record *out, size_t wanted, uint64_t seed, uint32_t crowd, in
         if (flow.count % 64 == 0)
             wander(&flow);
         if (flow.count < crowd) {
-            int side = (int)below(&flow.random, 2);
-            emit(&flow, OP_LIMIT, flow.next_id++, side, passive_price(&flow, side), lots_of(&flow.random));
+            join(&flow);
             continue;
         }
         /* In thousandths; fewer newcomers when the book is fuller than it should be. */
@@ -221,13 +232,12 @@ int flow_realistic(Record *out, size_t wanted, uint64_t seed, uint32_t crowd, in
         int thin = flow.resting_count < crowd / 2 + 1 || flow.ladder.best_bid == NO_BID
                    || flow.ladder.best_ask == NO_ASK;
         if (dice < newcomers || thin) {
-            int side = (int)below(&flow.random, 2);
-            emit(&flow, OP_LIMIT, flow.next_id++, side, passive_price(&flow, side), lots_of(&flow.random));
+            join(&flow);
         } else if (dice < 900) {
             uint32_t id = somebody(&flow);
             const Slot *order = &flow.ladder.slots[id];
-            emit(&flow, OP_CANCEL, id, (int)(order->price_and_side & 1), order->price_and_side >> 1,
-                 order->leaves_lots);
+            int side = (int)(order->price_and_side & 1);
+            emit(&flow, OP_CANCEL, id, side, order->price_and_side >> 1, order->leaves_lots);
         } else if (dice < 950) {
             aggress(&flow);
         } else {
@@ -238,7 +248,7 @@ int flow_realistic(Record *out, size_t wanted, uint64_t seed, uint32_t crowd, in
     return 0;
 }
 
-/* 100 orders on each level of both sides, then pairs: one joins the best level, one fills its head. */
+/* 100 orders a level, then pairs: one joins the best level, one fills exactly its head. */
 int flow_deep_match(Record *out, size_t wanted, uint64_t seed, uint32_t crowd)
 {
     Flow flow;
@@ -258,7 +268,8 @@ int flow_deep_match(Record *out, size_t wanted, uint64_t seed, uint32_t crowd)
         emit(&flow, OP_LIMIT, flow.next_id++, side, price, 50 + (int32_t)below(&flow.random, 100));
         if (flow.count < wanted) {
             uint32_t head = flow.ladder.queues[price].first;
-            emit(&flow, OP_LIMIT, flow.next_id++, 1 - side, price, flow.ladder.slots[head].leaves_lots);
+            int32_t leaves = flow.ladder.slots[head].leaves_lots;
+            emit(&flow, OP_LIMIT, flow.next_id++, 1 - side, price, leaves);
         }
     }
     flow_close(&flow);
@@ -273,8 +284,9 @@ int flow_burst_insert(Record *out, size_t wanted, uint64_t seed)
         int side = (int)below(&random, 2);
         int32_t distance = (int32_t)below(&random, 1000);
         int32_t price = side == BUY ? 30000 - distance : 30001 + distance;
-        out[i] = (Record){1000000000 + (int64_t)i * 100, i + 1, price, 1 + (int32_t)below(&random, 100),
-                          OP_LIMIT, (uint8_t)side, {0}};
+        int32_t lots = 1 + (int32_t)below(&random, 100);
+        int64_t timestamp_ns = 1000000000 + (int64_t)i * 100;
+        out[i] = (Record){timestamp_ns, i + 1, price, lots, OP_LIMIT, (uint8_t)side, {0}};
     }
     return 0;
 }
