@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="first seed")
     parser.add_argument("--commands", type=int, default=500, help="commands in each stream")
     parser.add_argument("--streams", type=int, default=100, help="number of seeds to try")
+    parser.add_argument("--deep", action="store_true", help="fill large books, many levels")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--verbose", action="store_true", help="name each seed before it runs")
     options = parser.parse_args(arguments)
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seed in range(options.seed, options.seed + options.streams):
         if options.verbose:
             print(f"seed {seed}", flush=True)
-        commands = stream(seed, options.commands)
+        commands = stream(seed, options.commands, options.deep)
         found = run(commands, seed)
         if found:
             print(report(seed, commands, found))

@@ -28,17 +28,19 @@ STAYING = (TimeInForce.GTC, TimeInForce.GTD)
 class Stream:
     """A source of commands with a temperament of its own, drawn from its seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, deep: bool = False) -> None:
         self.random = random.Random(seed)
         pick = self.random.choice
         self.ids = pick([10, 40, 200, 200])
+        self.id_stride = pick([1, 1, 2**12, 2**40 + 2**20])
+        self.remembered = 16
         self.recent_ids: list[int] = []
         self.state = TradingState.OPEN
-        self.id_base = pick([0, 0, 1, 1000, 2**64 - self.ids])
+        self.id_base = pick([0, 0, 1, 1000, 2**64 - self.ids * self.id_stride])
         self.owners = pick([1, 2, 3, 5])
         self.width = pick([1, 3, 6, 12, 40])
         self.center = pick([100, 100, 100, 1000, 1, 3, 2**31, I64_MAX - 2])
-        self.max_lots = min(pick([1, 5, 20, 20, 100]), max(1, I64_MAX // (self.center + 50)))
+        self.max_lots = min(pick([1, 5, 20, 20, 100]), max(2, I64_MAX // (self.center + 50)))
         self.amount_step = max(1, min(self.center, I64_MAX // 1000))
         self.odd = pick([0.0, 0.01, 0.1])
         self.huge = pick([0.0, 0.0, 0.02, 0.3])
@@ -47,6 +49,11 @@ class Stream:
         self.late = pick([0.0, 0.1, 0.5])
         self.plain = pick([0.2, 0.6, 0.9])
         self.time = pick([0, 0, 10**9, -50])
+        self.deep = deep
+        if deep:
+            self.ids, self.id_base, self.remembered = 20_000, 0, 500
+            self.center, self.width = 10**6, pick([100, 2_000, 10**5])
+            self.max_lots, self.huge, self.displays = 20, 0.0, [1, 3, 10]
         weights = self.weights
         self.kind_weights = weights(
             {
@@ -61,7 +68,10 @@ class Stream:
             },
             always=CommandKind.PLACE,
         )
-        self.type_weights = weights(dict.fromkeys(range(7), 10) | {OrderType.LIMIT: 40})
+        if deep:
+            self.kind_weights = list(range(1, 9)), [80, 8, 3, 8, 0.02, 0.02, 0.1, 0.1]
+        limits = 200 if deep else 40
+        self.type_weights = weights(dict.fromkeys(range(7), 10) | {OrderType.LIMIT: limits})
         self.tif_weights = weights(dict.fromkeys(range(4), 10) | {TimeInForce.GTC: 30})
         self.self_trade_weights = weights(dict.fromkeys(range(5), 10))
         self.state_weights = weights({0: 20, 1: 20, 2: 2, 3: 2})
@@ -135,6 +145,9 @@ class Stream:
         changes: dict[str, int] = {}
         if order_type in LIMIT_PRICE_TYPES or chance(0.5):
             changes["price_ticks"] = self.price()
+            if self.deep and chance(0.9):
+                away = self.random.randint(1, self.width)
+                changes["price_ticks"] = self.center + (away if command.side else -away)
         if order_type in TRIGGER_TYPES:
             changes["trigger_ticks"] = self.price()
         if command.time_in_force == TimeInForce.GTD and order_type == OrderType.MARKET:
@@ -159,9 +172,9 @@ class Stream:
         elif self.chance(0.6):
             self.time += self.random.randrange(1, 8)
             timestamp = self.time
-        order_id = self.id_base + self.random.randrange(self.ids)
+        order_id = self.id_base + self.id_stride * self.random.randrange(self.ids)
         if kind == CommandKind.PLACE:
-            self.recent_ids = [*self.recent_ids[-15:], order_id]
+            self.recent_ids = [*self.recent_ids[1 - self.remembered :], order_id]
         elif kind in (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE):
             if self.recent_ids and self.chance(0.9):
                 order_id = self.random.choice(self.recent_ids)
@@ -219,6 +232,6 @@ class Stream:
         return command._replace(**{field: self.random.choice(values)})
 
 
-def stream(seed: int, count: int) -> list[Command]:
-    """The first ``count`` commands of the stream of this seed."""
-    return list(Stream(seed).commands(count))
+def stream(seed: int, count: int, deep: bool = False) -> list[Command]:
+    """The first ``count`` commands of the stream of this seed. A deep one fills a large book."""
+    return list(Stream(seed, deep).commands(count))

@@ -13,6 +13,13 @@ def test_both_books_say_the_same(seed: int) -> None:
     assert differential.main(["--seed", str(seed), "--streams", "20", "--commands", "150"]) == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_both_books_say_the_same_in_large_books(seed: int) -> None:
+    """So they do with many orders on many price levels."""
+    arguments = ["--seed", str(seed), "--streams", "1", "--commands", "1500", "--deep"]
+    assert differential.main(arguments) == 0
+
+
 @pytest.mark.full
 def test_both_books_say_the_same_for_long() -> None:
     """Many long streams give the same events, level updates and states."""
