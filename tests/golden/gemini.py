@@ -15,9 +15,7 @@ def play(text: str) -> list[str]:
     for line in text.splitlines():
         name, side, instrument, quantity, price = line.split()
         names.append(name)
-        outcome = books[instrument].limit(
-            len(names) - 1, Side[side], int(price), int(quantity)
-        )
+        outcome = books[instrument].limit(len(names) - 1, Side[side], int(price), int(quantity))
         said += [
             f"TRADE {instrument} {names[trade.taker_id]} {names[trade.maker_id]}"
             f" {trade.qty_lots} {trade.price_ticks}"

@@ -53,7 +53,7 @@ def replay_command(file: Path, format_name: str | None, batch: int, as_json: boo
     from .progress import progress_bar
     from .summary import print_summary
 
-    with progress_bar(f"replay {file.name}") as progress:
+    with progress_bar("replay") as progress:
         report = replay(file, format_name, batch=batch, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))

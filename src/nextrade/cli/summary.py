@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..service.replay.report import Check, Report, decimal_text
 
@@ -15,7 +16,8 @@ def print_summary(report: Report) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:  # in a file or a pipe the width of no terminal matters
         console = Console(highlight=False, width=_PLAIN_WIDTH)
-    table = Table(title=f"{report.path} ({report.format_name})", title_justify="left")
+    console.print(Text(f"{report.path} ({report.format_name})"))  # Text: names are not markup
+    table = Table()
     table.add_column("what", no_wrap=True)
     table.add_column("how much", justify="right", overflow="fold")
 
