@@ -100,7 +100,7 @@ pages = Sybil(
         CodeBlockParser(language="console", evaluator=run_console),
         SkipParser(),
     ],
-    patterns=["*.md", "docs/**/*.md", "bench/*.md"],
+    patterns=["*.md", "docs/**/*.md"],
     setup=in_new_folder,
     teardown=back,
 )
