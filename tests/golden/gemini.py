@@ -1,5 +1,5 @@
 """``id side instrument quantity price``: ``TRADE instrument taker maker quantity price`` lines,
-a blank line, then what remains of each instrument, asks before bids.
+a blank line, then the orders that remain, in the order in which they came.
 """
 
 from collections import defaultdict
@@ -21,14 +21,10 @@ def play(text: str) -> list[str]:
             f" {trade.qty_lots} {trade.price_ticks}"
             for trade in outcome.trades
         ]
-    said.append("")
-    for instrument, book in books.items():
-        orders = [(Side(int(order["side"])), order) for order in book]
-        for wanted in (Side.SELL, Side.BUY):
-            said += [
-                f"{names[int(order['order_id'])]} {side.name} {instrument}"
-                f" {int(order['visible_lots'])} {int(order['price_ticks'])}"
-                for side, order in orders
-                if side == wanted
-            ]
-    return said
+    remaining = {
+        int(order["order_id"]): f"{Side(int(order['side'])).name} {instrument}"
+        f" {int(order['visible_lots'])} {int(order['price_ticks'])}"
+        for instrument, book in books.items()
+        for order in book
+    }
+    return [*said, "", *(f"{names[order]} {remaining[order]}" for order in sorted(remaining))]

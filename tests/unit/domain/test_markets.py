@@ -67,7 +67,7 @@ def test_a_half_tick_and_an_even_lot_can_settle_together() -> None:
 
 def test_a_lot_must_be_whole_base_units() -> None:
     """A lot finer than the base asset is refused."""
-    with pytest.raises(UnitError, match="lot_size: 0.001 is finer than A with 2 decimals"):
+    with pytest.raises(UnitError, match=r"lot_size: 0\.001 is finer than A with 2 decimals"):
         Market("A-B", Asset("A", 2), Asset("B", 9), "1", "0.001")
 
 
@@ -101,7 +101,7 @@ def test_sums_beyond_int64_and_remainders_are_refused() -> None:
     """Nothing wraps around and nothing is rounded."""
     with pytest.raises(UnitError, match="at most"):
         MARKET.base_units(INT64_MAX)
-    with pytest.raises(UnitError, match="multiple of 0.00010000"):
+    with pytest.raises(UnitError, match=r"multiple of 0\.00010000"):
         MARKET.lots_of_base_units(1)
     with pytest.raises(UnitError, match="whole number"):
         MARKET.base_units(1.0)  # type: ignore[arg-type]

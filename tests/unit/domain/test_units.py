@@ -103,7 +103,7 @@ def test_arrays_refuse_exactly_what_single_values_refuse(text: str, step: Step) 
         ("9" * 61, "characters"),
         (Decimal("NaN"), "not a number"),
         (Decimal("Infinity"), "not a number"),
-        (Decimal("-1"), "negative"),
+        (Decimal(-1), "negative"),
         (Decimal("1E+999999"), "too long"),
         (Decimal("1E-999999"), "too long"),
         (Decimal("0.001"), "not a multiple"),

@@ -86,7 +86,7 @@ def test_an_order_from_before_gets_the_place_of_its_id(messages: Path) -> None:
     messages.write_text(
         "1,1,10,5,100,1\n2,1,30,5,100,1\n3,4,20,2,100,1\n4,3,20,4,100,1\n5,4,40,1,100,1\n"
     )
-    commands = [b.commands for b in open_source(messages).batches(99) if len(b.commands)][0]
+    commands = next(b.commands for b in open_source(messages).batches(99) if len(b.commands))
 
     assert commands["order_id"].tolist() == [0, 10, 20, 30, 20, 20, 40, 40]
     assert commands["qty_lots"].tolist() == [0, 5, 6, 5, 2, 0, 1, 1]
