@@ -57,8 +57,9 @@ def test_each_message_does_to_the_book_what_it_says(messages: Path) -> None:
     assert steps == Check(steps.name, 9, 0, "in 1 a level enters" + steps.note[19:])
     assert rebuilt == Check(rebuilt.name, 10, 0)
     assert report.remarks[-1].startswith("1 orders rested before")
-    assert "1 executions of hidden orders" in report.remarks[0]
-    assert "1 trading halts" in report.remarks[1]
+    assert report.remarks[0].startswith("2 executions (7 shares)")
+    assert "1 executions of hidden orders" in report.remarks[1]
+    assert "1 trading halts" in report.remarks[2]
 
 
 def test_times_are_nanoseconds(messages: Path) -> None:

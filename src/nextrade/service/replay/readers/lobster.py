@@ -27,6 +27,7 @@ from ....dtypes import COMMAND_DTYPE
 from ....enums import CommandKind, TradingState
 from .lobster_messages import (
     CROSS,
+    EXECUTION,
     HALT,
     HIDDEN_EXECUTION,
     Messages,
@@ -69,6 +70,7 @@ class Lobster:
         self.length = 2 * self._file_bytes  # it is read twice
         self._starters: Starters | None = None
         self._type_counts = np.zeros(8, dtype=np.int64)
+        self._executed = 0
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Read from the start, as ``Source.batches``; the first pass gives empty batches."""
@@ -86,10 +88,12 @@ class Lobster:
             pass
         assert self._starters is not None
         self._type_counts[:] = 0
+        self._executed = 0
         pending = self._starters.pending()
         for messages in read_messages(self.path):
             rows = messages.rows
             self._type_counts += np.bincount(rows["type"], minlength=8)
+            self._executed += int(rows["size"][rows["type"] == EXECUTION].sum())
             commands, reach = rebuild_commands(rows)
             if not messages.first_row:
                 commands = np.concatenate([_collect_only(rows), commands])
@@ -100,6 +104,10 @@ class Lobster:
     def remarks(self) -> list[str]:
         """What was ignored, and what was put in without being in the file as an order."""
         said = [
+            f"{self._type_counts[EXECUTION]:,} executions ({self._executed:,} shares) are in the"
+            " file as what resting orders lost; rebuilding repeats that and matches nothing"
+        ]
+        said += [
             f"{self._type_counts[kind]:,} {what} leave the visible book as it is and were skipped"
             for kind, what in _IGNORED.items()
             if self._type_counts[kind]

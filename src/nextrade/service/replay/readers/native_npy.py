@@ -30,16 +30,24 @@ class NativeNpy:
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Read from the start, as ``Source.batches``."""
-        commands = self._map()
-        for start in range(0, len(commands), size):
-            part = np.array(commands[start : start + size])  # out of the map, into memory
+        # A map for each batch: pages of one map of the whole file would add up in memory.
+        offset, length = self._map().offset, self.length
+        for start in range(0, length, size):
+            part = self._part(offset + start * COMMAND_DTYPE.itemsize, min(size, length - start))
             yield Batch(part, start + len(part))
 
     def remarks(self) -> list[str]:
         """Nothing to say: every record is a command."""
         return []
 
-    def _map(self) -> Commands:
+    def _part(self, offset: int, count: int) -> Commands:
+        try:
+            mapped = np.memmap(self.path, COMMAND_DTYPE, "r", offset=offset, shape=(count,))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path}: became shorter while it was read") from error
+        return np.array(mapped)
+
+    def _map(self) -> np.memmap[tuple[int], np.dtype[np.void]]:
         try:
             array = np.load(self.path, mmap_mode="r", allow_pickle=False)
         except OSError as error:
@@ -49,7 +57,7 @@ class NativeNpy:
             raise DataError(
                 f"{self.path}: not a .npy file, or cut short ({str(error)[:120]}); write it again"
             ) from error
-        if not isinstance(array, np.ndarray) or array.dtype != COMMAND_DTYPE:
+        if not isinstance(array, np.memmap) or array.dtype != COMMAND_DTYPE:
             found = getattr(array, "dtype", type(array).__name__)
             raise DataError(
                 f"{self.path}: records of {str(found)[:120]} instead of nextrade.COMMAND_DTYPE;"
