@@ -26,7 +26,7 @@ from rich.table import Table
 
 from nextrade import OrderBook
 
-from . import instructions, machine, measure, replay, results
+from . import instructions, machine, measure, packages, replay, results
 from .workloads import NAMES, NoCompiler, Workload, from_folder, generated, ladder_seconds, native
 from .workloads.library import FULL_SIZE
 
@@ -63,13 +63,18 @@ def entries(names: Sequence[str], folder: Path | None, *, quick: bool) -> Iterat
 
 
 def verify(entry: Entry) -> dict[str, float]:
-    """Check the book's events against the expectation; returns its memory afterwards."""
+    """Check the book's events against the expectation; returns their number and its memory."""
     book = OrderBook(capacity=entry.capacity)
-    found = replay.outcome(replay.events_of(book, entry.workload.commands, BATCH))
+    events = replay.events_of(book, entry.workload.commands, BATCH)
+    found = replay.outcome(events)
     wrong = entry.workload.expectation.differences(found)
     if wrong:
         raise WrongResult(f"{entry.title}: " + "; ".join(wrong))
-    return {"resting": len(book), "bytes_per_order": book.memory_bytes / max(len(book), 1)}
+    return {
+        "events": len(events),
+        "resting": len(book),
+        "bytes_per_order": book.memory_bytes / max(len(book), 1),
+    }
 
 
 def external_ladder(folder: Path, name: str) -> Callable[[], float] | None:
@@ -86,12 +91,15 @@ def external_ladder(folder: Path, name: str) -> Callable[[], float] | None:
     return run
 
 
-def timing_figures(entry: Entry, folder: Path | None, rounds: int, batch: int) -> dict[str, float]:
+def timing_figures(
+    entry: Entry, folder: Path | None, rounds: int, batch: int, events: int
+) -> dict[str, float]:
     """Best and median of book and ladder(s), interleaved."""
     workload = entry.workload
     contestants: dict[str, Callable[[], float]] = {
         "ladder": partial(ladder_seconds, workload),
         "book": partial(replay.seconds, workload.commands, batch, capacity=entry.capacity),
+        "stream": partial(native.stream_seconds, workload.commands, events, batch),
     }
     outside = external_ladder(folder, workload.name) if folder else None
     if outside:
@@ -102,6 +110,7 @@ def timing_figures(entry: Entry, folder: Path | None, rounds: int, batch: int) -
         "book_ns": book.best / len(workload) * 1e9,
         "book_median_ns": book.median / len(workload) * 1e9,
         "ladder_ns": ladder.best / len(workload) * 1e9,
+        "stream_ns": timings["stream"].best / len(workload) * 1e9,
         "ratio_best": book.best / ladder.best,
         "ratio_median": book.median / ladder.median,
     }
@@ -136,6 +145,7 @@ def batch_figures(workload: Workload, rounds: int) -> dict[str, dict[str, float]
 
 COLUMNS = (
     ("ns/command", "book_ns", "{:.1f}"),
+    ("stream ns", "stream_ns", "{:.1f}"),
     ("ladder ns", "ladder_ns", "{:.1f}"),
     ("× ladder", "ratio_best", "{:.2f}"),
     ("(median)", "ratio_median", "{:.2f}"),
@@ -187,10 +197,11 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--core", type=int, help="core to run on (the last)")
     parser.add_argument("--no-instructions", action="store_true", help="do not run valgrind")
     parser.add_argument("--no-batches", action="store_true", help="leave out the second table")
+    parser.add_argument("--no-packages", action="store_true", help="leave out the third table")
     parser.add_argument(
-        "--return-memory",
+        "--keep-memory",
         action="store_true",
-        help="let the C library give freed memory back between passes, as it does by default",
+        help="tell the C library to keep freed memory for the next pass; as it is otherwise",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     parser.add_argument(
@@ -233,13 +244,17 @@ def measured(chosen: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             if step == "verify":
                 row |= verify(entry)
             elif step == "time":
-                row |= timing_figures(entry, chosen.yardstick, rounds, chosen.batch)
+                events = int(row["events"])
+                row |= timing_figures(entry, chosen.yardstick, rounds, chosen.batch, events)
             elif step == "count":
                 row |= instruction_figures(entry, chosen.batch)
             elif not entry.capacity:
                 figures["batches"][entry.title] = batch_figures(entry.workload, min(rounds, 3))
             progress.advance(bar)
         figures["workloads"][entry.title] = row
+    if not chosen.no_packages:
+        progress.update(bar, description="other order books")
+        figures["packages"] = packages.compared(packages.SIZE, min(rounds, packages.ROUNDS))
     return figures
 
 
@@ -248,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parsed(arguments)
     console = machine.wide_console()
     core = measure.pin(chosen.core)
-    kept = not chosen.return_memory and native.keep_freed_memory()
+    kept = chosen.keep_memory and native.keep_freed_memory()
     try:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             figures = measured(chosen, progress)
@@ -265,6 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(main_table(figures))
     if figures["batches"]:
         console.print(batch_table(figures))
+    if "packages" in figures:
+        console.print(packages.table_of(figures["packages"], packages.SIZE))
+        console.print(packages.missing(), highlight=False)
     console.print("Every result equals what the workload must end with, trade by trade.")
     if chosen.json:
         results.save(figures, chosen.json)

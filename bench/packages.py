@@ -19,7 +19,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from nextrade import OrderBook
@@ -27,12 +26,15 @@ from nextrade import OrderBook
 from . import machine, measure, replay
 from .workloads import NoCompiler, Op, Workload, generated, ladder_seconds
 
-__all__ = ["PACKAGES", "Row", "rows_of"]
+__all__ = ["PACKAGES", "Row", "compared", "missing", "rows_of", "table_of"]
 
 Row = tuple[int, int, int, int, int]
 """op, order id, side (0: buy), price, quantity, as plain integers."""
 
 WORKLOADS = ("realistic", "deep_match", "burst_insert")
+BATCHES = "nextrade, batches of 4,096"
+SIZE = 200_000
+ROUNDS = 3
 LIMIT, MARKET, CANCEL, REPLACE = int(Op.LIMIT), int(Op.MARKET), int(Op.CANCEL), int(Op.REPLACE)
 
 
@@ -143,15 +145,58 @@ PACKAGES: dict[str, tuple[str, Callable[[Any, Iterable[Row]], float]]] = {
 """What to install, what to import, and how to drive it."""
 
 
-def installed(console: Console) -> dict[str, tuple[Any, Callable[[Any, Iterable[Row]], float]]]:
-    """The packages that can be imported; says which are left out and how to get them."""
+def installed() -> dict[str, tuple[Any, Callable[[Any, Iterable[Row]], float]]]:
+    """The packages that can be imported here."""
     found = {}
     for package, (module, drive) in PACKAGES.items():
         try:
             found[package] = (importlib.import_module(module), drive)
-        except ImportError as problem:
-            console.print(f"left out: {package} ({problem}; pip install {package})")
+        except ImportError:  # optional: `missing` says how to get it
+            continue
     return found
+
+
+def missing() -> str:
+    """What is left out and how to get it, or nothing."""
+    absent = PACKAGES.keys() - installed().keys()
+    names = " ".join(sorted(absent))
+    return f"Left out because not installed: pip install {names}" if absent else ""
+
+
+def compared(size: int, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Multiples of the ladder's best time, and ns per record, by package and workload."""
+    found = installed()
+    figures: dict[str, dict[str, dict[str, float]]] = {name: {} for name in (BATCHES, *found)}
+    for name in WORKLOADS:
+        workload = generated(name, size)
+        rows = rows_of(workload)
+        contestants: dict[str, Callable[[], float]] = {
+            "ladder": partial(ladder_seconds, workload),
+            BATCHES: partial(replay.seconds, workload.commands, 4096),
+        }
+        for package, (module, drive) in found.items():
+            contestants[package] = partial(drive, module, rows)
+        timings = measure.interleaved(contestants, rounds)
+        for package, by_workload in figures.items():
+            best = timings[package].best
+            by_workload[name] = {
+                "ratio_best": best / timings["ladder"].best,
+                "ns": best / len(workload) * 1e9,
+            }
+    return figures
+
+
+def table_of(figures: dict[str, dict[str, dict[str, float]]], size: int) -> Table:
+    """One row per package, one column per workload."""
+    table = Table("", title=f"Driven from Python: × ladder (ns/command), {size:,} records")
+    for name in WORKLOADS:
+        table.add_column(name, justify="right")
+    for package, by_workload in figures.items():
+        cells = [by_workload[name] for name in WORKLOADS]
+        table.add_row(
+            package, *(f"{cell['ratio_best']:,.1f} ({cell['ns']:,.0f})" for cell in cells)
+        )
+    return table
 
 
 def main() -> int:
@@ -159,34 +204,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", type=int, default=200_000, help="records of each workload")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=SIZE, help="records of each workload")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--core", type=int)
     chosen = parser.parse_args()
     console = machine.wide_console()
     measure.pin(chosen.core)
-    found = installed(console)
-    table = Table("", title=f"Multiples of the ladder's time, {chosen.size:,} records")
-    figures: dict[str, list[str]] = {name: [] for name in ("nextrade, batches of 4,096", *found)}
-    for name in WORKLOADS:
-        table.add_column(name, justify="right")
-        workload = generated(name, chosen.size)
-        rows = rows_of(workload)
-        contestants: dict[str, Callable[[], float]] = {
-            "ladder": partial(ladder_seconds, workload),
-            "nextrade, batches of 4,096": partial(replay.seconds, workload.commands, 4096),
-        }
-        for package, (module, drive) in found.items():
-            contestants[package] = partial(drive, module, rows)
-        with console.status(name):
-            timings = measure.interleaved(contestants, chosen.rounds)
-        for package in figures:
-            multiple = timings[package].best / timings["ladder"].best
-            per_command_ns = timings[package].best / len(workload) * 1e9
-            figures[package].append(f"{multiple:,.1f} ({per_command_ns:,.0f} ns)")
-    for package, cells in figures.items():
-        table.add_row(package, *cells)
-    console.print(table)
+    with console.status("other order books"):
+        figures = compared(chosen.size, chosen.rounds)
+    console.print(table_of(figures, chosen.size))
+    console.print(missing(), highlight=False)
     return 0
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "return_freed_memory",
     "run_ladder",
     "source_digest",
+    "stream_seconds",
 ]
 
 HERE = Path(__file__).parent
@@ -123,6 +124,7 @@ def library(*, plain: bool = False) -> ctypes.CDLL:
         _compile(built, flags)
     loaded = ctypes.CDLL(str(built))
     loaded.ladder_seconds.restype = ctypes.c_double
+    loaded.stream_seconds.restype = ctypes.c_double
     return loaded
 
 
@@ -156,11 +158,17 @@ def run_ladder(
     return LadderRun(float(seconds), tally.trades, tally.lots)
 
 
+def stream_seconds(commands: npt.NDArray[np.void], events: int, batch: int) -> float:
+    """Seconds for reading ``commands`` and writing ``events`` events, with no book between."""
+    sizes = (ctypes.c_size_t(size) for size in (len(commands), events, batch))
+    return float(library().stream_seconds(pointer(commands), *sizes))
+
+
 def keep_freed_memory() -> bool:
     """Ask the C library to keep freed memory instead of giving it back after every pass.
 
-    Then the best pass of a book pays for matching and not for page faults of arrays that the
-    pass before it has just returned. True if the C library (glibc) can be asked.
+    A long-lived process may do so to save page faults. It is not always a gain: large aligned
+    blocks leave holes between them. True if the C library (glibc) can be asked.
     """
     if not sys.platform.startswith("linux"):
         return False
