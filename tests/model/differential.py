@@ -14,19 +14,21 @@ import time
 from collections.abc import Sequence
 
 from tests.model.comparing import as_code, difference, smallest
-from tests.model.compiled import Compiled
+from tests.model.compiled import Compiled, OrderBook
 from tests.model.streams import stream
 from tests.oracle.oracle import Oracle
 from tests.oracle.records import Command
 
 
 def run(commands: Sequence[Command], batch_seed: int) -> str:
-    """Compare both books over one stream in batches of random length."""
+    """Compare both books over one stream, in batches of random length with restarts between."""
     dice = random.Random(batch_seed)
     oracle, compiled = Oracle(), Compiled()
     start = 0
     while start < len(commands):
         batch = commands[start : start + dice.choice([1, 3, 10, 50, 200])]
+        if dice.random() < 0.1:
+            compiled = Compiled(OrderBook.from_snapshot(compiled.book.snapshot()))
         prices = [command.price_ticks for command in batch[:3] if command.price_ticks > 0]
         found = difference(oracle, compiled, batch, references=[0, *prices])
         if found:
