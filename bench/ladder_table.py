@@ -34,7 +34,7 @@ __all__ = ["main"]
 
 BATCH = 4096
 BATCH_SIZES = (1, 10, 100, 1000, 4096, 65536)
-ROUNDS = 9
+ROUNDS = 21
 
 
 class WrongResult(AssertionError):
