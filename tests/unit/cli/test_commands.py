@@ -1,6 +1,7 @@
 """The command line from outside: examples in the help run, mistakes end in one clear line."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -168,3 +169,32 @@ def test_names_with_markup_are_shown_as_they_are() -> None:
 
     assert done.exit_code == 0
     assert name in done.output
+
+
+def test_a_terminal_gets_a_progress_bar_and_a_pipe_does_not() -> None:
+    """The bar goes to standard error, only if that is a terminal, and leaves results alone."""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
+    call("generate", "calm", "--commands", "2000", "--output", "x.npy")
+    command = [sys.executable, "-m", "nextrade", "replay", "x.npy", "--json"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as running:
+        os.close(theirs)
+        shown = b""
+        while piece := _read(ours):
+            shown += piece
+        assert running.stdout is not None
+        result = running.stdout.read()
+    os.close(ours)
+
+    assert running.returncode == 0
+    assert b"replay" in shown
+    assert b"2,000 commands" in shown
+    assert json.loads(result)["commands"] == 2000
+    assert call("replay", "x.npy", "--json").stderr == ""
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux says that the other side of a terminal was closed
+        return b""

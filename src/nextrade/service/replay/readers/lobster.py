@@ -135,4 +135,4 @@ def _collect_only(rows: npt.NDArray[np.void]) -> Commands:
     return command
 
 
-FORMAT = Format("lobster", "LOBSTER message file (…_message_N.csv)", recognises, Lobster)
+FORMAT = Format("lobster", "LOBSTER message file (..._message_N.csv)", recognises, Lobster)
