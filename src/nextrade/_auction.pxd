@@ -12,6 +12,7 @@ from ._types cimport (
     SIDE_BUY,
     SIDE_NONE,
     SIDE_SELL,
+    TIME_IN_FORCE_IOC,
     Book,
     BookSide,
     Level,
@@ -142,6 +143,7 @@ cdef inline void used_up(Book* b, int side, uint32_t i) noexcept nogil:
         return
     unlink(b, &b.levels[level_index], o)
     s.order_count -= 1
+    b.auction_only_count -= b.cold[i].time_in_force == TIME_IN_FORCE_IOC
     forget(b, i)
     if b.levels[level_index].count == 0:
         level_emptied(b, side, level_index)

@@ -14,8 +14,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ._auction cimport AuctionPrice, auction_price
-from ._commands cimport apply, apply_all
-from ._index cimport find_order, tag_of
+from ._commands cimport apply_all
+from ._index cimport find_order
 from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_levels, grow_orders, make_room, release
 from ._orders cimport hidden_of
 from ._state cimport (
@@ -325,6 +325,7 @@ cdef class OrderBook:
             size = wanted * sizeof(Event)
         b.event_next = b.events
         b.event_end = b.events + size // sizeof(Event)
+        b.event_low = b.event_end - 1024
         return 0
 
     # ---- batches ----
@@ -374,7 +375,7 @@ cdef class OrderBook:
         self.busy = 0
         b.want_levels = 0
         events = as_array(b.events, b.event_next - b.events, b.event_end - b.events, _event_dtype)
-        b.events = b.event_next = b.event_end = NULL
+        b.events = b.event_next = b.event_low = b.event_end = NULL
         if b.stopped:
             raise MemoryError(
                 f"memory ran out: {done} of {count} commands were run and some events are lost; "
@@ -397,7 +398,7 @@ cdef class OrderBook:
         self.enter()
         c.timestamp_ns = b.clock_ns if timestamp_ns is None else timestamp_ns
         self.borrow_events(2048)
-        apply(b, c, 0, tag_of(c.order_id))
+        apply_all(b, c, 1)
         outcome = Outcome.__new__(Outcome)
         count = b.event_next - b.events
         size = count * sizeof(Event)
@@ -409,7 +410,7 @@ cdef class OrderBook:
             b.stopped = 1
         reason = b.events[0].reason if b.events[0].kind == EVENT_KIND_REJECTED else 0
         give_back(b.events, (b.event_end - b.events) * sizeof(Event))
-        b.events = b.event_next = b.event_end = NULL
+        b.events = b.event_next = b.event_low = b.event_end = NULL
         if b.stopped:
             raise MemoryError("memory ran out: events are lost; restore() the book from a snapshot")
         if reason:
@@ -790,7 +791,7 @@ cdef class OrderBook:
 cdef int start_book(Book* b, size_t capacity) except -1:
     """Reserve the first memory of a book that is all zeros."""
     cdef bint roomy = True
-    b.sides[1].best_price = INT64_MAX
+    b.sides[0].best_key = b.sides[1].best_key = INT64_MAX
     if capacity:
         roomy = grow_orders(b, capacity + 2)
     if not roomy or not make_room(b):

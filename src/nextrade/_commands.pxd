@@ -14,7 +14,6 @@ from ._dormant cimport (
     add_dormant,
     cancel_dormant,
     condition_holds,
-    elect,
     expiring_order,
     leave_stops,
     pop_expiry,
@@ -23,9 +22,9 @@ from ._dormant cimport (
     rises,
     stop_gone,
 )
-from ._index cimport equal_bytes, find_order, find_tagged, home_of, lowest_bit, mark_of, tag_of
-from ._levels cimport crosses, report_levels
-from ._match cimport load_dormant, run, settle_elections, unlimited
+from ._index cimport equal_bytes, find_from, find_order, find_tagged, home_of, lowest_bit, mark_of, tag_of
+from ._levels cimport crosses, level_key, report_levels
+from ._match cimport run, run_on, settle_elections, trade_with, unlimited
 from ._memory cimport allocate, grow_events, grow_extras, make_room, release
 from ._orders cimport (
     cancel_resting,
@@ -42,11 +41,13 @@ from ._types cimport *
 
 
 cdef enum:
-    # Command kind, order type, time in force and post_only in the word that begins at ``kind``.
-    PLAIN_MASK = 0xFFFF00FFFF
-    # Commands prepared at a time, and place for the hashes of four such blocks.
+    # Of the word that begins at ``kind``: everything but the lowest bit of the side,
+    # self_trade, and the two bytes that PLACE does not use.
+    PLAIN_MASK = 0xFFFFFEFFFF
+    # Commands prepared at a time.
     BLOCK = 16
-    RING = 64
+    # A book with a smaller id map is in the cache as it is.
+    CACHED_BUCKETS = 2048
 
 
 # ---- values ---------------------------------------------------------------------------
@@ -175,6 +176,7 @@ cdef inline void new_taker(const Command* c, int64_t price, Taker* t) noexcept n
     t.order = 0
     t.side = c.side
     t.price = price if price else unlimited(c.side)
+    t.key = level_key(1 - c.side, t.price)
     t.shown_price = price
     t.by_amount = c.quote_amount != 0
     t.leaves = c.quote_amount if c.quote_amount else c.qty_lots
@@ -209,6 +211,7 @@ cdef inline void trigger_now(Book* b, uint32_t i) noexcept nogil:
     stop_gone(b, RISING if x.rising else FALLING)
     b.waiting[b.waiting_count] = i
     b.waiting_count += 1
+    b.high = 0
     settle_elections(b)
 
 
@@ -280,28 +283,66 @@ cdef inline bint place_checked(Book* b, const Command* c) noexcept nogil:
     return place_special(b, c)
 
 
+cdef inline void cross_plain(Book* b, const Command* c, Bucket* home) noexcept nogil:
+    """A plain limit order takes from plain orders; at anything else the general way takes over."""
+    cdef BookSide* s = &b.sides[1 - c.side]
+    cdef int64_t key = level_key(1 - c.side, c.price_ticks)
+    cdef int64_t leaves = c.qty_lots
+    cdef int64_t lots
+    cdef uint32_t i
+    cdef Order* o
+    cdef Taker t
+    b.high = 0
+    b.low = INT64_MAX
+    while s.best_key <= key and s.best:
+        i = b.levels[s.best].head
+        o = &b.orders[i]
+        if unlikely(o.level_flags & ORDER_SPECIAL or (c.self_trade and c.owner and o.owner == c.owner)):
+            new_taker(c, c.price_ticks, &t)
+            t.leaves = leaves
+            run_on(b, &t)
+            settle_elections(b)
+            return
+        lots = leaves if leaves < o.visible else o.visible
+        leaves -= lots
+        trade_with(b, s, i, lots, 0, c.order_id, c.owner, c.side, leaves, 0)
+        if leaves == 0:
+            settle_elections(b)
+            return
+    rest_plain(b, c, leaves, home)
+    settle_elections(b)
+
+
 cdef inline bint place(Book* b, const Command* c) noexcept nogil:
     """Place an order. The path below is for a GTC limit order that may take, in an open market."""
     cdef uint8_t side = c.side
-    cdef Taker t
-    # One look at the eight bytes of codes: a plain order has only side and self_trade in them.
+    cdef bint roomy
+    cdef Bucket* home
+    # All that a plain order does not have, in one value: codes other than its side (the eight
+    # bytes from ``kind`` on), other fields, another state.
+    cdef uint64_t special = (
+        ((<const uint64_t*>&c.kind)[0] & PLAIN_MASK ^ COMMAND_KIND_PLACE)
+        | <uint64_t>(c.trigger_ticks | c.display_lots | c.quote_amount | c.expire_ns)
+        | b.state
+    )
     if unlikely(
-        (<const uint64_t*>&c.kind)[0] & PLAIN_MASK != COMMAND_KIND_PLACE
-        or (c.trigger_ticks | c.display_lots | c.quote_amount | c.expire_ns) != 0
-        or (c.price_ticks - 1 | c.qty_lots - 1) < 0
-        or side > SIDE_SELL
+        special != 0
+        or c.price_ticks <= 0
+        or c.qty_lots <= 0
         or c.self_trade > SELF_TRADE_DECREMENT
         or product_overflows(c.price_ticks, c.qty_lots)
-        or b.state != TRADING_STATE_OPEN
     ):
         return place_checked(b, c)
-    if unlikely(find_tagged(&b.ids, b.orders, c.order_id, b.tag) != 0):
+    # Making room may move the id map, so it comes before looking for the id.
+    roomy = likely(b.room != 0) or make_room(b)
+    home = home_of(&b.ids, b.tag)
+    if unlikely(find_from(&b.ids, home, mark_of(b.tag), b.orders, c.order_id) != 0):
         reject(b, c, side, REASON_DUPLICATE_ORDER_ID)
         return False
     if unlikely(c.qty_lots > INT64_MAX - b.sides[side].open_lots):
         reject(b, c, side, REASON_BOOK_OVERFLOW)
         return False
-    if unlikely(b.room == 0) and not make_room(b):
+    if unlikely(not roomy):
         reject(b, c, side, REASON_OUT_OF_MEMORY)
         return False
     b.room -= 1
@@ -318,11 +359,9 @@ cdef inline bint place(Book* b, const Command* c) noexcept nogil:
         0,
     )
     if crosses(b, side, c.price_ticks):
-        new_taker(c, c.price_ticks, &t)
-        run(b, &t)
-        settle_elections(b)
+        cross_plain(b, c, home)
     else:
-        rest_plain(b, c)
+        rest_plain(b, c, c.qty_lots, home)
     return True
 
 
@@ -443,6 +482,7 @@ cdef inline void load_resting(Book* b, uint32_t i, int64_t price, int64_t qty, T
     t.order = i
     t.side = <uint8_t>side_of(b, i)
     t.price = price
+    t.key = level_key(1 - t.side, price)
     t.shown_price = price
     t.leaves = qty
     t.display = 0
@@ -635,7 +675,7 @@ cdef inline void enter_state(Book* b, const Command* c) noexcept nogil:
     b.state = c.state
     accept_control(b, c, <uint8_t>(EVENT_KIND_STATE_OPEN + c.state), 0, 0)
     if b.state == TRADING_STATE_OPEN and b.last_price:
-        elect(b, b.last_price, b.last_price)
+        b.high = b.low = b.last_price
         settle_elections(b)
 
 
@@ -716,7 +756,7 @@ cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) 
     b.command = index
     b.tag = tag
     b.timestamp_ns = c.timestamp_ns
-    if unlikely(b.event_end - b.event_next < 1024) and short_of_events(b, c):
+    if unlikely(b.event_next > b.event_low) and short_of_events(b, c):
         return
     if c.kind == COMMAND_KIND_PLACE:
         taken = place(b, c)
@@ -738,36 +778,44 @@ cdef inline uint32_t likely_order(const Book* b, uint32_t tag) noexcept nogil:
     return bucket.refs[lowest_bit(found)] if found else 0
 
 
-cdef inline void fetch_buckets(const Book* b, const Command* commands, size_t first, size_t end, uint32_t* tags) noexcept nogil:
-    cdef size_t k
-    for k in range(first, end):
-        # The commands themselves may lie in far memory.
-        prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command))
-        prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command) + 64)
-        tags[k % RING] = tag_of(commands[k].order_id)
-        prefetch(home_of(&b.ids, tags[k % RING]))
-
-
-cdef inline void fetch_orders(const Book* b, const Command* commands, size_t first, size_t end, const uint32_t* tags) noexcept nogil:
-    cdef size_t k
-    for k in range(first, end):
-        if commands[k].kind != COMMAND_KIND_PLACE:
-            prefetch(&b.orders[likely_order(b, tags[k % RING])])
-
-
-cdef inline void fetch_neighbours(const Book* b, const Command* commands, size_t first, size_t end, const uint32_t* tags) noexcept nogil:
-    cdef size_t k
-    cdef const Order* o
-    for k in range(first, end):
-        if commands[k].kind != COMMAND_KIND_PLACE:
-            o = &b.orders[likely_order(b, tags[k % RING])]
-            prefetch(&b.orders[o.prev])
-            prefetch(&b.orders[o.next])
-            prefetch(&b.levels[o.level_flags & LEVEL_MASK])
-
-
-cdef inline size_t first_of(size_t a, size_t z) noexcept nogil:
+cdef inline size_t min_size(size_t a, size_t z) noexcept nogil:
     return a if a < z else z
+
+
+cdef struct Ahead:
+    # Hashes of the ids of four blocks, and which of their commands name an open order.
+    uint32_t tags[4 * BLOCK]
+    uint32_t naming[4]
+
+
+cdef inline void fetch_buckets(const Book* b, const Command* commands, size_t first, size_t end, Ahead* ahead) noexcept nogil:
+    cdef size_t k
+    cdef uint32_t tag
+    cdef uint32_t naming = 0
+    for k in range(first, end):
+        tag = tag_of(commands[k].order_id)
+        ahead.tags[k % (4 * BLOCK)] = tag
+        prefetch(home_of(&b.ids, tag))
+        naming |= <uint32_t>(commands[k].kind != COMMAND_KIND_PLACE) << (k % BLOCK)
+    ahead.naming[first // BLOCK % 4] = naming
+
+
+cdef inline void fetch_orders(const Book* b, size_t first, const Ahead* ahead) noexcept nogil:
+    cdef uint32_t naming = ahead.naming[first // BLOCK % 4]
+    while naming:
+        prefetch(&b.orders[likely_order(b, ahead.tags[(first + lowest_bit(naming)) % (4 * BLOCK)])])
+        naming &= naming - 1
+
+
+cdef inline void fetch_neighbours(const Book* b, size_t first, const Ahead* ahead) noexcept nogil:
+    cdef uint32_t naming = ahead.naming[first // BLOCK % 4]
+    cdef const Order* o
+    while naming:
+        o = &b.orders[likely_order(b, ahead.tags[(first + lowest_bit(naming)) % (4 * BLOCK)])]
+        prefetch(&b.orders[o.prev])
+        prefetch(&b.orders[o.next])
+        prefetch(&b.levels[o.level_flags & LEVEL_MASK])
+        naming &= naming - 1
 
 
 cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noexcept nogil:
@@ -776,24 +824,39 @@ cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noe
     A batch tells what comes next. So while one block of commands runs, the memory that the
     next three will touch is on its way into the cache: their buckets in the id map, then
     their orders, then what stands beside these. What changes meanwhile makes a hint useless
-    and nothing wrong.
+    and nothing wrong. A small book is in the cache as it is.
     """
-    cdef uint32_t tags[RING]
+    cdef Ahead ahead
+    cdef bint large = b.ids.size > CACHED_BUCKETS
     cdef size_t start = 0
+    cdef size_t end
     cdef size_t k
-    cdef size_t ends[5]
-    fetch_buckets(b, commands, 0, first_of(count, 3 * BLOCK), tags)
-    fetch_orders(b, commands, 0, first_of(count, 2 * BLOCK), tags)
-    fetch_neighbours(b, commands, 0, first_of(count, BLOCK), tags)
+    while large and start < count and start < 3 * BLOCK:
+        fetch_buckets(b, commands, start, min_size(count, start + BLOCK), &ahead)
+        start += BLOCK
+    start = 0
     while start < count:
-        for k in range(1, 5):
-            ends[k] = first_of(count, start + k * BLOCK)
-        fetch_buckets(b, commands, ends[3], ends[4], tags)
-        fetch_orders(b, commands, ends[2], ends[3], tags)
-        fetch_neighbours(b, commands, ends[1], ends[2], tags)
-        for k in range(start, ends[1]):
+        end = min_size(count, start + BLOCK)
+        for k in range(start, end):
+            # The commands themselves may lie in far memory.
+            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command))
+            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command) + 64)
+        if large and start + 3 * BLOCK < count:
+            fetch_buckets(
+                b, commands, start + 3 * BLOCK, min_size(count, start + 4 * BLOCK), &ahead
+            )
+        if large and start + 2 * BLOCK < count:
+            fetch_orders(b, start + 2 * BLOCK, &ahead)
+        if large and end < count:
+            fetch_neighbours(b, end, &ahead)
+        for k in range(start, end):
             if unlikely(b.stopped):
                 return k
-            apply(b, &commands[k], <uint32_t>k, tags[k % RING])
-        start = ends[1]
+            apply(
+                b,
+                &commands[k],
+                <uint32_t>k,
+                ahead.tags[k % (4 * BLOCK)] if large else tag_of(commands[k].order_id),
+            )
+        start = end
     return count

@@ -62,10 +62,8 @@ cdef inline Bucket* bucket_after(const Map* map, Bucket* bucket) noexcept nogil:
     return bucket if likely(bucket < map.buckets + map.size) else map.buckets
 
 
-cdef inline uint32_t find_tagged(const Map* map, const Order* orders, uint64_t order_id, uint32_t tag) noexcept nogil:
-    """Index of the open order with this id, whose hash is known, or 0."""
-    cdef Bucket* bucket = home_of(map, tag)
-    cdef uint8_t mark = mark_of(tag)
+cdef inline uint32_t find_from(const Map* map, Bucket* bucket, uint8_t mark, const Order* orders, uint64_t order_id) noexcept nogil:
+    """Index of the open order with this id, whose home and mark are known, or 0."""
     cdef uint32_t found
     cdef uint32_t ref
     while True:
@@ -78,6 +76,11 @@ cdef inline uint32_t find_tagged(const Map* map, const Order* orders, uint64_t o
         if likely(bucket.passed == 0):
             return 0
         bucket = bucket_after(map, bucket)
+
+
+cdef inline uint32_t find_tagged(const Map* map, const Order* orders, uint64_t order_id, uint32_t tag) noexcept nogil:
+    """Index of the open order with this id, whose hash is known, or 0."""
+    return find_from(map, home_of(map, tag), mark_of(tag), orders, order_id)
 
 
 cdef inline uint32_t find_order(const Map* map, const Order* orders, uint64_t order_id) noexcept nogil:
@@ -104,9 +107,8 @@ cdef inline uint32_t find_level(const Map* map, const Level* levels, uint64_t pr
         bucket = bucket_after(map, bucket)
 
 
-cdef inline void map_put(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:
-    """Add a key that is not there; there must be a free place (see make_room)."""
-    cdef Bucket* bucket = home_of(map, tag)
+cdef inline void put_from(Map* map, Bucket* bucket, uint8_t mark, uint32_t ref) noexcept nogil:
+    """Add a key that is not there, whose home and mark are known; there must be a free place."""
     cdef uint32_t free = equal_bytes(bucket.marks, 0)
     cdef uint32_t k
     while unlikely(free == 0):
@@ -114,9 +116,14 @@ cdef inline void map_put(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:
         bucket = bucket_after(map, bucket)
         free = equal_bytes(bucket.marks, 0)
     k = lowest_bit(free)
-    bucket.marks[k] = mark_of(tag)
+    bucket.marks[k] = mark
     bucket.refs[k] = ref
     map.used += 1
+
+
+cdef inline void map_put(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:
+    """Add a key that is not there (make_room has seen to the place)."""
+    put_from(map, home_of(map, tag), mark_of(tag), ref)
 
 
 cdef inline void map_remove(Map* map, uint32_t tag, uint32_t ref) noexcept nogil:

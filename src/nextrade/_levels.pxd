@@ -11,8 +11,6 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from ._index cimport find_level, map_put, map_remove, tag_of
 from ._memory cimport free_level, grow_touched, grow_updates, new_level
 from ._types cimport (
-    LEVEL_MASK,
-    SIDE_BUY,
     Book,
     BookSide,
     HeapEntry,
@@ -26,14 +24,18 @@ from ._types cimport (
 
 
 cdef inline int64_t level_key(int side, int64_t price) noexcept nogil:
-    return -price if side == SIDE_BUY else price
+    """Minus the price for bids, the price for asks: the smallest key is the best price.
+
+    Without a branch: which side comes next is a coin toss.
+    """
+    cdef int64_t mask = <int64_t>side - 1
+    return (price ^ mask) - mask
 
 
 cdef inline bint crosses(const Book* b, int side, int64_t price) noexcept nogil:
     """Whether an order of this side and price could trade with the best opposite level."""
-    if side == SIDE_BUY:
-        return b.sides[1].best_price <= price and b.sides[1].best != 0
-    return b.sides[0].best_price >= price and b.sides[0].best != 0
+    cdef const BookSide* s = &b.sides[1 - side]
+    return s.best_key <= level_key(1 - side, price) and s.best != 0
 
 
 cdef inline void sift_down(HeapEntry* heap, uint32_t count, uint32_t hole, HeapEntry entry) noexcept nogil:
@@ -70,10 +72,12 @@ cdef inline void set_best(Book* b, int side) noexcept nogil:
     cdef BookSide* s = &b.sides[side]
     if s.heap_count:
         s.best = s.heap[0].level
+        s.best_key = s.heap[0].key
         s.best_price = b.levels[s.best].price
     else:
         s.best = 0
-        s.best_price = 0 if side == SIDE_BUY else INT64_MAX
+        s.best_key = INT64_MAX
+        s.best_price = 0
 
 
 cdef inline void drop_level(Book* b, int side, uint32_t i) noexcept nogil:
@@ -178,6 +182,7 @@ cdef inline uint32_t level_at(Book* b, int side, int64_t price) noexcept nogil:
     heap_push(s, level_key(side, price), i)
     if s.heap[0].level == i:
         s.best = i
+        s.best_key = s.heap[0].key
         s.best_price = price
     if unlikely(b.want_levels):
         note_touched(b, side, price, 0, 0)

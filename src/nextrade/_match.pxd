@@ -4,10 +4,10 @@ Nothing here allocates: make_room and grow_extras have seen to all that a comman
 except the event buffer, which looks after itself.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from ._dormant cimport elect
-from ._levels cimport level_emptied, touch, unlink
+from ._levels cimport level_emptied, level_key, touch, unlink
 from ._orders cimport (
     cancel_resting,
     drop_extra,
@@ -24,7 +24,6 @@ from ._types cimport (
     EVENT_KIND_CANCELED,
     EVENT_KIND_REDUCED,
     EVENT_KIND_TRIGGERED,
-    ORDER_ICEBERG,
     ORDER_TYPE_STOP_MARKET,
     ORDER_TYPE_TAKE_PROFIT_MARKET,
     REASON_AMOUNT_TOO_SMALL,
@@ -46,14 +45,9 @@ from ._types cimport (
     Level,
     Order,
     Taker,
-    likely,
     prefetch,
     unlikely,
 )
-
-
-cdef inline bint acceptable(const Taker* t, int64_t price) noexcept nogil:
-    return price <= t.price if t.side == SIDE_BUY else price >= t.price
 
 
 cdef inline int64_t unlimited(int side) noexcept nogil:
@@ -78,6 +72,7 @@ cdef inline void meet_own(Book* b, Taker* t, uint32_t i, int64_t wanted) noexcep
         cancel_taker(b, t, REASON_SELF_TRADE)
         return
     lots = wanted if wanted < o.visible else o.visible
+    touch(b, &b.levels[b.sides[1 - t.side].best])
     take_visible(b, i, lots)
     left = o.visible + hidden_of(b, i)
     report(
@@ -102,36 +97,64 @@ cdef inline void meet_own(Book* b, Taker* t, uint32_t i, int64_t wanted) noexcep
     reduce_taker(b, t, lots, REASON_SELF_TRADE)
 
 
+cdef inline void trade_with(
+    Book* b,
+    BookSide* s,
+    uint32_t i,
+    int64_t lots,
+    int64_t hidden,
+    uint64_t taker_id,
+    uint32_t taker_owner,
+    uint8_t taker_side,
+    int64_t taker_leaves,
+    uint8_t flags,
+) noexcept nogil:
+    """Trade lots with the order at the head of the best level; used up, it refreshes or leaves."""
+    cdef uint32_t level_index = s.best
+    cdef Level* level = &b.levels[level_index]
+    cdef Order* o = &b.orders[i]
+    cdef int64_t price = s.best_price
+    prefetch(&b.orders[o.next])
+    touch(b, level)
+    o.visible -= lots
+    level.visible -= lots
+    s.open_lots -= lots
+    b.last_price = price
+    if b.high < price:
+        b.high = price
+    if price < b.low:
+        b.low = price
+    report_trade(
+        b, taker_id, taker_owner, taker_side, price, lots, taker_leaves, o, o.visible + hidden, flags
+    )
+    if o.visible == 0:
+        if unlikely(hidden != 0):
+            refresh(b, i)
+            return
+        unlink(b, level, o)
+        s.order_count -= 1
+        forget(b, i)
+        if level.count == 0:
+            level_emptied(b, 1 - taker_side, level_index)
+
+
 cdef inline void match(Book* b, Taker* t) noexcept nogil:
     """Trade with the best opposite orders until the order is done or finds no acceptable price.
 
     Loop invariant: ``leaves`` plus everything reported is what the order brought, and every
     level before the best one is gone.
     """
-    cdef int side = 1 - t.side
-    cdef BookSide* s = &b.sides[side]
-    cdef Level* level
+    cdef BookSide* s = &b.sides[1 - t.side]
     cdef Order* o
-    cdef uint32_t level_index
     cdef uint32_t i
-    cdef int64_t price
     cdef int64_t wanted
     cdef int64_t lots
-    cdef int64_t hidden
-    cdef uint8_t flags = EVENT_FLAG_BY_AMOUNT if t.by_amount else 0
-    while t.leaves > 0 and not t.done and s.best:
-        price = s.best_price
-        if not acceptable(t, price):
-            break
-        level_index = s.best
-        level = &b.levels[level_index]
-        i = level.head
+    while t.leaves > 0 and not t.done and s.best and s.best_key <= t.key:
+        i = b.levels[s.best].head
         o = &b.orders[i]
-        prefetch(&b.orders[o.next])
-        touch(b, level)
         wanted = t.leaves
         if unlikely(t.by_amount):
-            wanted = t.leaves // price
+            wanted = t.leaves // s.best_price
             if wanted == 0:
                 cancel_taker(b, t, REASON_AMOUNT_TOO_SMALL)
                 break
@@ -139,30 +162,19 @@ cdef inline void match(Book* b, Taker* t) noexcept nogil:
             meet_own(b, t, i, wanted)
             continue
         lots = wanted if wanted < o.visible else o.visible
-        hidden = 0
-        if unlikely(o.level_flags & ORDER_ICEBERG):
-            hidden = b.extras[b.cold[i].extra].hidden
-        t.leaves -= lots * price if t.by_amount else lots
-        o.visible -= lots
-        level.visible -= lots
-        s.open_lots -= lots
-        b.last_price = price
-        if b.high < price:
-            b.high = price
-        if price < b.low:
-            b.low = price
-        report_trade(
-            b, t.id, t.owner, t.side, price, lots, t.leaves, o, o.visible + hidden, flags
+        t.leaves -= lots * s.best_price if t.by_amount else lots
+        trade_with(
+            b,
+            s,
+            i,
+            lots,
+            hidden_of(b, i),
+            t.id,
+            t.owner,
+            t.side,
+            t.leaves,
+            EVENT_FLAG_BY_AMOUNT if t.by_amount else 0,
         )
-        if o.visible == 0:
-            if unlikely(hidden != 0):
-                refresh(b, i)
-                continue
-            unlink(b, level, o)
-            s.order_count -= 1
-            forget(b, i)
-            if level.count == 0:
-                level_emptied(b, side, level_index)
 
 
 cdef inline void walk_push(const HeapEntry* heap, uint32_t* walk, uint32_t* count, uint32_t position) noexcept nogil:
@@ -244,7 +256,7 @@ cdef inline bint fillable(Book* b, const Taker* t) noexcept nogil:
     while count:
         position = walk_next(s.heap, b.walk, &count, s.heap_count)
         level = &b.levels[s.heap[position].level]
-        if not acceptable(t, level.price):
+        if s.heap[position].key > t.key:
             return False
         verdict = fills_from_level(b, t, level, &need)
         if verdict:
@@ -253,9 +265,14 @@ cdef inline bint fillable(Book* b, const Taker* t) noexcept nogil:
 
 
 cdef inline void run(Book* b, Taker* t) noexcept nogil:
-    """Match an order and deal with what is left of it."""
+    """Match an order and deal with what is left of it; remember the range of its trades."""
     b.high = 0
     b.low = INT64_MAX
+    run_on(b, t)
+
+
+cdef inline void run_on(Book* b, Taker* t) noexcept nogil:
+    """The same for an order that has traded already."""
     if unlikely(t.time_in_force == TIME_IN_FORCE_FOK) and not fillable(b, t):
         cancel_taker(b, t, REASON_FILL_OR_KILL)
     else:
@@ -283,6 +300,7 @@ cdef inline void load_dormant(Book* b, uint32_t i, Taker* t) noexcept nogil:
     t.order = i
     t.side = x.side
     t.price = x.price if x.price else unlimited(x.side)
+    t.key = level_key(1 - x.side, t.price)
     t.shown_price = x.price
     t.leaves = o.visible
     t.display = x.display

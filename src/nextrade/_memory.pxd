@@ -1,14 +1,14 @@
 """All memory of a book: allocation, growth and recycling of orders, extras and levels.
 
 ``make_room`` is the only place where a command can run out of memory before it has done
-anything, which is why it asks for everything that the command may need at once. Growth is
-by half, so memory follows the number of open orders.
+anything, which is why it asks for everything that the command may need at once. Arrays grow by
+doubling, so memory follows the number of open orders.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ._index cimport map_put, tag_of
+from ._index cimport home_of, map_put, tag_of
 from ._types cimport (
     MAX_LEVELS,
     MAX_ORDERS,
@@ -26,7 +26,7 @@ from ._types cimport (
     Order,
     StopEntry,
     Touched,
-    unlikely,
+    prefetch,
 )
 
 cdef extern from *:
@@ -110,6 +110,8 @@ cdef inline bint grow_ids(Book* b, size_t capacity) noexcept nogil:
     if not new_map(&larger, capacity):
         return False
     for i in range(1, b.order_top + 1):
+        # The buckets come in no order; ask for them some orders ahead.
+        prefetch(home_of(&larger, tag_of(b.orders[i + 16 if i + 16 <= b.order_top else i].id)))
         if b.orders[i].level_flags:
             map_put(&larger, tag_of(b.orders[i].id), i)
     release(b.ids.buckets)
@@ -130,7 +132,7 @@ cdef inline bint grow_prices(Book* b, BookSide* s, size_t capacity) noexcept nog
 
 
 cdef inline size_t larger_capacity(size_t capacity, size_t wanted) noexcept nogil:
-    cdef size_t grown = capacity + capacity // 2 + 64
+    cdef size_t grown = 2 * capacity + 64
     return grown if grown > wanted else wanted
 
 
@@ -291,6 +293,7 @@ cdef inline bint grow_events(Book* b) noexcept nogil:
         return False
     b.event_next = b.events + count
     b.event_end = b.events + capacity
+    b.event_low = b.event_end - 1024
     return True
 
 

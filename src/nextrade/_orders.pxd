@@ -6,7 +6,7 @@ step with the queues; ``check_invariants`` compares them.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ._index cimport map_put, map_remove, tag_of
+from ._index cimport map_put, map_remove, mark_of, put_from, tag_of
 from ._levels cimport enqueue, level_at, level_emptied, touch, unlink
 from ._memory cimport free_extra, free_order, new_extra, new_order
 from ._report cimport report
@@ -23,6 +23,7 @@ from ._types cimport (
     TIME_IN_FORCE_IOC,
     Book,
     BookSide,
+    Bucket,
     Cold,
     Command,
     Extra,
@@ -168,16 +169,16 @@ cdef inline void shrink_resting(Book* b, uint32_t i, int64_t lots) noexcept nogi
     take_visible(b, i, lots)
 
 
-cdef inline void rest_plain(Book* b, const Command* c) noexcept nogil:
-    """A GTC limit order with nothing special about it: the common case."""
+cdef inline void rest_plain(Book* b, const Command* c, int64_t lots, Bucket* home) noexcept nogil:
+    """A GTC limit order with nothing special about it: the common case. ``home`` is its id's."""
     cdef int side = c.side
     cdef uint32_t i = new_order(b)
     cdef uint32_t level_index = level_at(b, side, c.price_ticks)
     cdef Order* o = &b.orders[i]
     cdef Cold* cold = &b.cold[i]
-    map_put(&b.ids, b.tag, i)
+    put_from(&b.ids, home, mark_of(b.tag), i)
     o.id = c.order_id
-    o.visible = c.qty_lots
+    o.visible = lots
     o.level_flags = level_index
     o.owner = c.owner
     cold.extra = 0
@@ -185,7 +186,7 @@ cdef inline void rest_plain(Book* b, const Command* c) noexcept nogil:
     cold.post_only = 0
     cold.self_trade = c.self_trade
     cold.order_type = ORDER_TYPE_LIMIT
-    b.sides[side].open_lots += c.qty_lots
+    b.sides[side].open_lots += lots
     b.sides[side].order_count += 1
     enqueue(b, level_index, i, c.timestamp_ns)
 

@@ -307,7 +307,9 @@ cdef inline const char* check_side(const Book* b, int side, int64_t dormant_lots
         return b"the best level is not at the top"
     if s.heap_count == 0 and s.best:
         return b"an empty side has a best level"
-    if s.best_price != (b.levels[s.best].price if s.best else (0 if side == SIDE_BUY else INT64_MAX)):
+    if s.best_price != (b.levels[s.best].price if s.best else 0) or s.best_key != (
+        s.heap[0].key if s.best else INT64_MAX
+    ):
         return b"the best price is not that of the best level"
     if s.empty_count != empty or s.prices.used != s.heap_count:
         return b"a side miscounts its levels"

@@ -289,13 +289,12 @@ cdef struct BookSide:
     uint32_t empty_count
     uint32_t best
     uint32_t order_count
-    # 0 for no bid, INT64_MAX for no ask: prices that no comparison takes for a crossing.
     int64_t best_price
+    # Key of the best level; INT64_MAX if there is none.
+    int64_t best_key
     # Everything open on this side: visible, hidden and dormant.
     int64_t open_lots
     Map prices
-    # Makes a side one cache line.
-    uint64_t padding
 
 cdef struct StopEntry:
     # Trigger for rising, minus trigger for falling orders: the smallest is the next.
@@ -335,8 +334,9 @@ cdef struct Book:
     uint32_t* walk
     Touched* touched
     Event* events
-    # Where the next event goes, and the end of the buffer.
+    # Where the next event goes, where a command had better find more room, and the end.
     Event* event_next
+    Event* event_low
     Event* event_end
     LevelUpdate* updates
     size_t update_count
@@ -384,8 +384,9 @@ cdef struct Book:
 cdef struct Taker:
     # An order on its way through the book.
     uint64_t id
-    # Worst acceptable price; 1 or INT64_MAX if there is none.
+    # Worst acceptable price (1 or INT64_MAX if there is none), and that as an opposite key.
     int64_t price
+    int64_t key
     # The price that events show: 0 if there is none.
     int64_t shown_price
     # Lots left, or the amount left of an order by amount.
