@@ -197,13 +197,20 @@ def _decimals(records: _Records, market: Market | None) -> dict[str, list[str]]:
         return {}
     names = records.dtype.names or ()
     texts: dict[str, list[str]] = {}
-    for fields, convert in ((_PRICES, market.price_text), (_QUANTITIES, market.qty_text)):
+    for fields, convert in ((_PRICES, market.prices_text), (_QUANTITIES, market.qtys_text)):
         for field, name in fields.items():
             if field in names:
-                texts[name] = [_signed(convert, value) for value in records[field].tolist()]
+                texts[name] = _signed(convert, records[field])
     return texts
 
 
-def _signed(convert: Callable[[int], str], value: int) -> str:
-    """Text of a value; a refused command may hold a negative one, which its table still shows."""
-    return convert(value) if value >= 0 else f"-{convert(min(-value, INT64_MAX))}"
+def _signed(
+    convert: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.str_]], values: npt.NDArray[np.int64]
+) -> list[str]:
+    """Text of values; a refused command may hold negative ones, which its table still shows."""
+    negative = values < 0
+    # The least int64 has no positive counterpart: its text is one step short.
+    texts: list[str] = convert(np.abs(np.maximum(values, -INT64_MAX))).tolist()
+    for at in np.flatnonzero(negative).tolist():
+        texts[at] = f"-{texts[at]}"
+    return texts

@@ -150,17 +150,21 @@ class Step:
     ) -> npt.NDArray[np.str_]:
         """``text_of`` each count, as a one-dimensional array of text."""
         as_list = counts.reshape(-1).tolist() if isinstance(counts, np.ndarray) else list(counts)
-        return np.array(
-            [self.text_of(count, f"{what}[{at}]") for at, count in enumerate(as_list)],
-            dtype=np.str_,
-        )
+        if not isinstance(counts, np.ndarray) or counts.dtype.kind not in "iu":
+            texts = [self.text_of(count, f"{what}[{at}]") for at, count in enumerate(as_list)]
+        else:  # whole numbers for certain: only the bounds are left to check
+            if as_list and (min(as_list) < 0 or max(as_list) > INT64_MAX):
+                wrong = next(at for at, count in enumerate(as_list) if not 0 <= count <= INT64_MAX)
+                self.text_of(as_list[wrong], f"{what}[{wrong}]")
+            texts = [self._write(count) for count in as_list]
+        return np.array(texts, dtype=np.str_)
 
     def _write(self, count: int) -> str:
         amount = count * self.units
         if not self.decimals:
             return str(amount)
-        whole, fraction = divmod(amount, 10**self.decimals)
-        return f"{whole}.{fraction:0{self.decimals}d}"
+        digits = str(amount).zfill(self.decimals + 1)
+        return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}"
 
     def _fast_counts(
         self, texts: npt.NDArray[np.str_]

@@ -137,6 +137,15 @@ def test_an_array_error_names_the_position() -> None:
         Step("0.25").counts(np.array(["1.25", "1.50", "1.30", "2.00"]), "price")
 
 
+def test_a_count_out_of_range_is_named_by_its_position() -> None:
+    """Arrays of counts are checked like single counts."""
+    for counts in ([0, -1], np.array([0, -1]), np.array([0, 2**63], dtype=np.uint64)):
+        with pytest.raises(UnitError, match=r"count\[1\]: .* is outside"):
+            Step("0.25").texts_of(counts)
+    with pytest.raises(UnitError, match=r"count\[0\]: 1.5 is not a whole number"):
+        Step("0.25").texts_of(np.array([1.5]))  # type: ignore[arg-type]
+
+
 def test_empty_arrays_give_empty_arrays() -> None:
     """No values, no counts, no error."""
     assert Step("0.25").counts(np.array([], dtype="U5"), "price").tolist() == []
