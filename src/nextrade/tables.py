@@ -124,7 +124,7 @@ def to_pandas(records: _Records, market: Market | None = None) -> pandas.DataFra
             data[name] = values
         else:
             data[name] = pandas.Categorical.from_codes(values, names)
-    for name, texts in _decimals(records, market).items():
+    for name, (texts, _) in _decimals(records, market).items():
         data[name] = np.array([Decimal(text) for text in texts], dtype=object)
     return pandas.DataFrame(data)
 
@@ -147,8 +147,7 @@ def to_polars(records: _Records, market: Market | None = None) -> polars.DataFra
             codes = polars.Series(name, values.astype(np.uint32))
             labels = polars.Series(name, names, dtype=polars.String)
             series.append(labels.gather(codes).cast(polars.Enum(names)).alias(name))
-    for name, texts in _decimals(records, market).items():
-        scale = max((len(text.partition(".")[2]) for text in texts), default=0)
+    for name, (texts, scale) in _decimals(records, market).items():
         column = polars.Series(name, texts, dtype=polars.String)
         series.append(column.cast(polars.Decimal(38, scale)))
     return polars.DataFrame(series)
@@ -191,16 +190,17 @@ def _member_positions(codes: npt.NDArray[Any], enum: type[IntEnum]) -> npt.NDArr
     return found
 
 
-def _decimals(records: _Records, market: Market | None) -> dict[str, list[str]]:
-    """Exact decimal text of prices and quantities, by column name."""
+def _decimals(records: _Records, market: Market | None) -> dict[str, tuple[list[str], int]]:
+    """Exact decimal text of prices and quantities with its decimals, by column name."""
     if market is None:
         return {}
     names = records.dtype.names or ()
-    texts: dict[str, list[str]] = {}
+    texts: dict[str, tuple[list[str], int]] = {}
     for fields, convert in ((_PRICES, market.prices_text), (_QUANTITIES, market.qtys_text)):
         for field, name in fields.items():
             if field in names:
-                texts[name] = _signed(convert, records[field])
+                decimals = len(str(convert(np.zeros(1, dtype=np.int64))[0]).partition(".")[2])
+                texts[name] = (_signed(convert, records[field]), decimals)
     return texts
 
 

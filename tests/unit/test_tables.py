@@ -68,7 +68,9 @@ def test_polars_tables_say_what_the_records_say(events: np.ndarray) -> None:
     assert (table["order_id"].to_numpy() == events["order_id"]).all()
     assert table["price"][5] == Decimal(int(events["price_ticks"][5])) / 100
     assert table["qty"].dtype == polars.Decimal(38, 1)
-    assert len(to_polars(events[:0], MARKET)) == 0
+    nothing = to_polars(events[:0], MARKET)
+    assert len(nothing) == 0
+    assert nothing.schema == table.schema
     assert to_polars(OrderBook().orders()).columns[0] == "order_id"
 
 
