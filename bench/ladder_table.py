@@ -59,7 +59,7 @@ def entries(names: Sequence[str], folder: Path | None, *, quick: bool) -> Iterat
             workload = generated(name, FULL_SIZE[name] // 10 if quick else None)
         yield Entry(name, workload)
         if name == "burst_insert":
-            yield Entry(f"{name}, capacity told", workload, workload.expectation.resting)
+            yield Entry(f"{name} (capacity=)", workload, workload.expectation.resting)
 
 
 def verify(entry: Entry) -> dict[str, float]:
@@ -84,7 +84,7 @@ def external_ladder(folder: Path, name: str) -> Callable[[], float] | None:
         return None
 
     def run() -> float:
-        command = [str(program.resolve()), str(folder / f"{name}.bin"), "2", "0"]
+        command = [str(program.resolve()), str(folder / f"{name}.bin"), "4", "0"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return float(json.loads(shown)["sec_min"])
 

@@ -17,7 +17,7 @@ __all__ = ["describe", "resident_bytes", "wide_console"]
 def wide_console() -> Console:
     """A console as wide as the tables need where there is no terminal to fit into."""
     console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 150))
+    return console if console.is_terminal else Console(width=max(console.width, 180))
 
 
 def describe() -> dict[str, str | int]:

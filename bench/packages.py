@@ -16,7 +16,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 from rich.table import Table
@@ -53,13 +53,13 @@ def rows_of(workload: Workload) -> list[Row]:
 
 
 def timed(work: Callable[[], None]) -> float:
-    """Seconds of one call with the garbage collector quiet."""
+    """Processor seconds of one call with the garbage collector quiet."""
     gc.collect()
     gc.disable()
     try:
-        started = perf_counter()
+        started = thread_time()
         work()
-        return perf_counter() - started
+        return thread_time() - started
     finally:
         gc.enable()
 
