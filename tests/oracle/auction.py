@@ -37,12 +37,10 @@ def candidate_prices(book: Book) -> list[int]:
 
 def best_crossing(book: Book, reference: int) -> Crossing:
     """The auction price with its volume and imbalance; reference 0: the last price, if any."""
-    if not book.bids or not book.asks:
+    if not book.bids or not book.asks or book.bids[0].price_ticks < book.asks[0].price_ticks:
         return Crossing(0, 0, 0)
     tried = [at_price(book, price) for price in candidate_prices(book)]
     volume = max(crossing.volume for crossing in tried)
-    if volume == 0:
-        return Crossing(0, 0, 0)
     tried = [crossing for crossing in tried if crossing.volume == volume]
     smallest = min(abs(crossing.imbalance) for crossing in tried)
     tried = [crossing for crossing in tried if abs(crossing.imbalance) == smallest]
