@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle.codes import EventKind
+from tests.oracle.codes import EventKind, Reason, names
 from tests.oracle.oracle import Oracle
 from tests.scenario.drawing import Scenario, draw_book, read_commands, read_scenarios, write_level
 from tests.scenario.wording import write_event
@@ -67,3 +67,19 @@ def test_scenario(scenario: Scenario, book_name: str) -> None:
         else:
             assert draw_book(book.orders_bytes(), int(book.book.state)) == lines
     assert events == [], "the scenario does not say what its last commands did"
+
+
+def test_every_reason_and_event_is_drawn() -> None:
+    """No reason and no kind of event is without a scenario, but for what needs memory to end."""
+    drawn = {
+        word
+        for scenario in SCENARIOS
+        for step, lines in scenario.steps
+        if step == "then"
+        for line in lines
+        for word in line.split()
+    }
+    reasons = set(names(Reason).values()) - {"NONE", "OUT_OF_MEMORY"}
+    kinds = {name.lower().replace("_", "-") for name in names(EventKind).values()}
+
+    assert reasons | kinds <= drawn
