@@ -4,10 +4,10 @@ from ._types cimport Book, Command, Event
 
 
 cdef class Outcome:
+    # Points to ``_few``, or to memory of its own when the call caused more.
     cdef Event* _events
     cdef size_t _count
-
-    cdef tuple _trade(self, const Event* e)
+    cdef Event _few[4]
 
 
 cdef class OrderBook:
@@ -16,6 +16,7 @@ cdef class OrderBook:
     cdef int busy
     cdef object __weakref__
 
+    cdef int not_busy(self) except -1
     cdef int enter(self) except -1
     cdef int borrow_events(self, size_t wanted) except -1
     cdef Outcome call(self, Command* c, object timestamp_ns)

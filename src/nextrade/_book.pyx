@@ -10,7 +10,8 @@ that the compiler sees one command's whole path at once.
 
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from cpython.number cimport PyNumber_Index
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ._auction cimport AuctionPrice, auction_price
@@ -176,6 +177,19 @@ cdef object wrong_type(str name, value, wanted):
     return TypeError(f"{name} must be {wanted}, not {type(value).__name__} {value!r}")
 
 
+cdef object as_trade(const Event* e):
+    return Trade(
+        e.price_ticks,
+        e.qty_lots,
+        e.order_id,
+        e.maker_id,
+        e.leaves_lots,
+        e.maker_leaves_lots,
+        Side(e.side),
+        e.trade_index,
+    )
+
+
 # ---- results --------------------------------------------------------------------------
 
 
@@ -184,11 +198,11 @@ cdef class Outcome:
     """What one call did: a short, immutable report of its events."""
 
     def __cinit__(self):
-        self._events = NULL
+        self._events = self._few
         self._count = 0
 
     def __dealloc__(self):
-        if self._events != NULL:
+        if self._events != self._few:
             release(self._events)
 
     def __len__(self):
@@ -208,23 +222,11 @@ cdef class Outcome:
         """Kinds of the events, in order."""
         return [EventKind(self._events[k].kind) for k in range(self._count)]
 
-    cdef tuple _trade(self, const Event* e):
-        return Trade(
-            e.price_ticks,
-            e.qty_lots,
-            e.order_id,
-            e.maker_id,
-            e.leaves_lots,
-            e.maker_leaves_lots,
-            Side(e.side),
-            e.trade_index,
-        )
-
     @property
     def trades(self):
         """All trades that the call caused, those of triggered orders included."""
         return [
-            self._trade(&self._events[k])
+            as_trade(&self._events[k])
             for k in range(self._count)
             if self._events[k].kind == EVENT_KIND_TRADE
         ]
@@ -259,6 +261,50 @@ cdef class Outcome:
 
     def __repr__(self):
         return f"<Outcome {', '.join(kind.name for kind in self.kinds)}>"
+
+
+# ---- arguments ------------------------------------------------------------------------
+
+
+cdef object index_of(value, str field):
+    """A whole number of any integer type; floats and text are refused, never rounded."""
+    try:
+        return PyNumber_Index(value)
+    except TypeError:
+        raise TypeError(
+            f"{field} must be a whole number, not {type(value).__name__} {value!r}"
+        ) from None
+
+
+cdef int64_t whole(value, str field) except? -1:
+    """A signed 64-bit argument."""
+    try:
+        return PyNumber_Index(value)
+    except (TypeError, OverflowError):
+        raise ValueError(
+            f"{field} must be between {INT64_MIN} and {INT64_MAX}, got {index_of(value, field)}"
+        ) from None
+
+
+cdef int64_t within(value, str field, int64_t highest) except? -1:
+    cdef int64_t number = whole(value, field)
+    if number < 0 or number > highest:
+        raise ValueError(f"{field} must be between 0 and {highest}, got {number}")
+    return number
+
+
+cdef uint8_t code_of(value, str field) except? 255:
+    """An enum member or its number; whether there is such a member, the book decides."""
+    return <uint8_t>within(value, field, 255)
+
+
+cdef uint64_t id_of(value) except? 0:
+    try:
+        return PyNumber_Index(value)
+    except (TypeError, OverflowError):
+        raise ValueError(
+            f"order_id must be between 0 and {2 ** 64 - 1}, got {index_of(value, 'order_id')}"
+        ) from None
 
 
 # ---- the book -------------------------------------------------------------------------
@@ -300,11 +346,16 @@ cdef class OrderBook:
     def __dealloc__(self):
         free_book(&self.book)
 
-    cdef int enter(self) except -1:
+    cdef int not_busy(self) except -1:
+        """Looking is allowed unless another thread is inside, even when the book has stopped."""
         if self.busy:
             raise BookBusy(
                 "this book is in use by another thread; give each thread its own book or use a lock"
             )
+        return 0
+
+    cdef int enter(self) except -1:
+        self.not_busy()
         if self.book.stopped:
             raise BookStopped(
                 "this book ran out of memory inside a command and lost events; "
@@ -396,13 +447,14 @@ cdef class OrderBook:
         cdef size_t size
         cdef uint8_t reason
         self.enter()
-        c.timestamp_ns = b.clock_ns if timestamp_ns is None else timestamp_ns
+        c.timestamp_ns = b.clock_ns if timestamp_ns is None else whole(timestamp_ns, "timestamp_ns")
         self.borrow_events(2048)
         apply_all(b, c, 1)
         outcome = Outcome.__new__(Outcome)
         count = b.event_next - b.events
         size = count * sizeof(Event)
-        outcome._events = <Event*>allocate(size)
+        if count > 4:
+            outcome._events = <Event*>allocate(size)
         if outcome._events != NULL:
             memcpy(outcome._events, b.events, size)
             outcome._count = count
@@ -430,14 +482,14 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_LIMIT
-        c.side = side
-        c.price_ticks = price_ticks
-        c.qty_lots = qty_lots
-        c.time_in_force = time_in_force
-        c.post_only = post_only
-        c.self_trade = self_trade
-        c.display_lots = display_lots
-        c.expire_ns = expire_ns
+        c.side = code_of(side, "side")
+        c.price_ticks = whole(price_ticks, "price_ticks")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        c.time_in_force = code_of(time_in_force, "time_in_force")
+        c.post_only = code_of(post_only, "post_only")
+        c.self_trade = code_of(self_trade, "self_trade")
+        c.display_lots = whole(display_lots, "display_lots")
+        c.expire_ns = whole(expire_ns, "expire_ns")
         return self.call(&c, timestamp_ns)
 
     def market(self, order_id, side, qty_lots=0, *, quote_amount=0, worst_price_ticks=0, owner=0,
@@ -449,12 +501,12 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_MARKET
-        c.side = side
-        c.qty_lots = qty_lots
-        c.quote_amount = quote_amount
-        c.price_ticks = worst_price_ticks
-        c.time_in_force = time_in_force
-        c.self_trade = self_trade
+        c.side = code_of(side, "side")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        c.quote_amount = whole(quote_amount, "quote_amount")
+        c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
+        c.time_in_force = code_of(time_in_force, "time_in_force")
+        c.self_trade = code_of(self_trade, "self_trade")
         return self.call(&c, timestamp_ns)
 
     def market_to_limit(self, order_id, side, qty_lots, *, worst_price_ticks=0, owner=0,
@@ -463,12 +515,12 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_MARKET_TO_LIMIT
-        c.side = side
-        c.qty_lots = qty_lots
-        c.price_ticks = worst_price_ticks
-        c.time_in_force = time_in_force
-        c.self_trade = self_trade
-        c.expire_ns = expire_ns
+        c.side = code_of(side, "side")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
+        c.time_in_force = code_of(time_in_force, "time_in_force")
+        c.self_trade = code_of(self_trade, "self_trade")
+        c.expire_ns = whole(expire_ns, "expire_ns")
         return self.call(&c, timestamp_ns)
 
     def stop(self, order_id, side, trigger_ticks, qty_lots, *, limit_ticks=None, worst_price_ticks=0,
@@ -480,14 +532,17 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_STOP_MARKET if limit_ticks is None else ORDER_TYPE_STOP_LIMIT
-        c.side = side
-        c.trigger_ticks = trigger_ticks
-        c.qty_lots = qty_lots
-        c.price_ticks = worst_price_ticks if limit_ticks is None else limit_ticks
-        c.time_in_force = time_in_force
-        c.self_trade = self_trade
-        c.display_lots = display_lots
-        c.expire_ns = expire_ns
+        c.side = code_of(side, "side")
+        c.trigger_ticks = whole(trigger_ticks, "trigger_ticks")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        if limit_ticks is None:
+            c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
+        else:
+            c.price_ticks = whole(limit_ticks, "limit_ticks")
+        c.time_in_force = code_of(time_in_force, "time_in_force")
+        c.self_trade = code_of(self_trade, "self_trade")
+        c.display_lots = whole(display_lots, "display_lots")
+        c.expire_ns = whole(expire_ns, "expire_ns")
         return self.call(&c, timestamp_ns)
 
     def take_profit(self, order_id, side, trigger_ticks, qty_lots, *, limit_ticks=None,
@@ -500,14 +555,17 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_TAKE_PROFIT_MARKET if limit_ticks is None else ORDER_TYPE_TAKE_PROFIT_LIMIT
-        c.side = side
-        c.trigger_ticks = trigger_ticks
-        c.qty_lots = qty_lots
-        c.price_ticks = worst_price_ticks if limit_ticks is None else limit_ticks
-        c.time_in_force = time_in_force
-        c.self_trade = self_trade
-        c.display_lots = display_lots
-        c.expire_ns = expire_ns
+        c.side = code_of(side, "side")
+        c.trigger_ticks = whole(trigger_ticks, "trigger_ticks")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        if limit_ticks is None:
+            c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
+        else:
+            c.price_ticks = whole(limit_ticks, "limit_ticks")
+        c.time_in_force = code_of(time_in_force, "time_in_force")
+        c.self_trade = code_of(self_trade, "self_trade")
+        c.display_lots = whole(display_lots, "display_lots")
+        c.expire_ns = whole(expire_ns, "expire_ns")
         return self.call(&c, timestamp_ns)
 
     # ---- changing and leaving ----
@@ -522,7 +580,7 @@ cdef class OrderBook:
         """Take lots off an open order, which keeps its place; taking all of it cancels it."""
         cdef Command c
         begin(&c, COMMAND_KIND_REDUCE, order_id, owner)
-        c.qty_lots = qty_lots
+        c.qty_lots = whole(qty_lots, "qty_lots")
         return self.call(&c, timestamp_ns)
 
     def replace(self, order_id, *, price_ticks=None, qty_lots=None, trigger_ticks=None, owner=0,
@@ -539,9 +597,9 @@ cdef class OrderBook:
                 price_ticks = int(old["price_ticks"])
             if qty_lots is None:
                 qty_lots = int(old["visible_lots"]) + int(old["hidden_lots"])
-        c.price_ticks = price_ticks
-        c.qty_lots = qty_lots
-        c.trigger_ticks = 0 if trigger_ticks is None else trigger_ticks
+        c.price_ticks = whole(price_ticks, "price_ticks")
+        c.qty_lots = whole(qty_lots, "qty_lots")
+        c.trigger_ticks = 0 if trigger_ticks is None else whole(trigger_ticks, "trigger_ticks")
         return self.call(&c, timestamp_ns)
 
     def mass_cancel(self, owner, *, timestamp_ns=None):
@@ -554,7 +612,7 @@ cdef class OrderBook:
         """End every GTD order whose time has come at ``now_ns``."""
         cdef Command c
         begin(&c, COMMAND_KIND_EXPIRE, 0, 0)
-        return self.call(&c, now_ns)
+        return self.call(&c, whole(now_ns, "now_ns"))
 
     # ---- states and auctions ----
 
@@ -562,21 +620,21 @@ cdef class OrderBook:
         """Open the market, collect for an auction, allow only cancels, or halt it."""
         cdef Command c
         begin(&c, COMMAND_KIND_SET_STATE, 0, 0)
-        c.state = state
+        c.state = code_of(state, "state")
         return self.call(&c, timestamp_ns)
 
     def uncross(self, reference_ticks=0, *, then=0, timestamp_ns=None):
         """End a call auction at one price and go on in the state ``then`` (OPEN)."""
         cdef Command c
         begin(&c, COMMAND_KIND_UNCROSS, 0, 0)
-        c.price_ticks = reference_ticks
-        c.state = then
+        c.price_ticks = whole(reference_ticks, "reference_ticks")
+        c.state = code_of(then, "then")
         return self.call(&c, timestamp_ns)
 
     def indicative(self, reference_ticks=0):
         """Price, volume and imbalance (bids minus asks) of an uncross at this moment."""
         cdef AuctionPrice result
-        cdef int64_t reference = reference_ticks
+        cdef int64_t reference = whole(reference_ticks, "reference_ticks")
         self.enter()
         if reference < 0:
             raise ValueError(f"reference_ticks must not be negative, got {reference}")
@@ -626,15 +684,11 @@ cdef class OrderBook:
         return self.book.order_count
 
     def __contains__(self, order_id):
-        if not isinstance(order_id, int | np.integer) or not 0 <= order_id < 1 << 64:
-            return False
         self.not_busy()
-        return find_order(&self.book.ids, self.book.orders, order_id) != 0
-
-    def not_busy(self):
-        """Raise BookBusy if a thread is inside the book; looking is allowed when it has stopped."""
-        if self.busy:
-            raise BookBusy("this book is in use by another thread; use a lock")
+        try:
+            return find_order(&self.book.ids, self.book.orders, id_of(order_id)) != 0
+        except (TypeError, ValueError):
+            return False
 
     def top(self):
         """Best bid and ask with their visible quantities, as a Top; O(1)."""
@@ -682,7 +736,7 @@ cdef class OrderBook:
     def order(self, order_id):
         """One open order as an ORDER_DTYPE record; raises UnknownOrder."""
         self.not_busy()
-        cdef uint32_t i = find_order(&self.book.ids, self.book.orders, order_id)
+        cdef uint32_t i = find_order(&self.book.ids, self.book.orders, id_of(order_id))
         cdef cnp.ndarray rows = np.empty(1, ORDER_DTYPE)
         if i == 0:
             raise UnknownOrder(f"no open order has the id {order_id}")
@@ -807,8 +861,8 @@ cdef int start_book(Book* b, size_t capacity) except -1:
 cdef int begin(Command* c, uint8_t kind, order_id, owner) except -1:
     memset(c, 0, sizeof(Command))
     c.kind = kind
-    c.order_id = order_id
-    c.owner = owner
+    c.order_id = id_of(order_id)
+    c.owner = <uint32_t>within(owner, "owner", 0xFFFFFFFF)
     return 0
 
 
