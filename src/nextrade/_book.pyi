@@ -1,11 +1,12 @@
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, final, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from .enums import EventKind, Reason, SelfTrade, Side, TimeInForce, PostOnly, TradingState
+from .enums import EventKind, PostOnly, SelfTrade, Side, TimeInForce, TradingState
+
+__all__ = ["Indicative", "OrderBook", "Outcome", "Top", "Trade"]
 
 _Records = npt.NDArray[np.void]
 
@@ -36,6 +37,7 @@ class Indicative(NamedTuple):
     volume_lots: int
     imbalance_lots: int
 
+@final
 class Outcome:
     """What one call did: a short, immutable report."""
 
@@ -51,6 +53,7 @@ class Outcome:
     def kinds(self) -> list[EventKind]: ...
     def __len__(self) -> int: ...
 
+@final
 class OrderBook:
     def __init__(self, *, capacity: int = 0) -> None: ...
     def limit(
@@ -159,9 +162,10 @@ class OrderBook:
     def depth(self, levels: int = 10) -> tuple[_Records, _Records]: ...
     def orders(self) -> _Records: ...
     def order(self, order_id: int) -> np.void: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
     def __iter__(self) -> Iterator[np.void]: ...
     def __len__(self) -> int: ...
-    def __contains__(self, order_id: object) -> bool: ...
+    def __contains__(self, order_id: object, /) -> bool: ...
     @property
     def best_bid(self) -> int | None: ...
     @property

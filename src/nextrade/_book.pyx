@@ -3,8 +3,8 @@
 This file is long because it is one class and its docstrings. What the book does lives in
 the headers beside it, one idea each: ``_types`` (records), ``_index`` (id and price maps),
 ``_memory``, ``_levels`` (heaps and queues), ``_orders``, ``_dormant`` (stops and expiry),
-``_match``, ``_auction``, ``_commands`` (rules and batches), ``_report`` (events) and
-``_state`` (snapshots and checks). They are ``cdef inline`` headers rather than modules so
+``_match``, ``_auction``, ``_rules``, ``_place``, ``_change``, ``_control`` (the commands),
+``_batch``, ``_report`` (events) and ``_state`` (snapshots and checks). They are ``cdef inline`` headers rather than modules so
 that the compiler sees one command's whole path at once.
 """
 
@@ -15,7 +15,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ._auction cimport AuctionPrice, auction_price
-from ._commands cimport apply_all
+from ._batch cimport apply_all
 from ._index cimport find_order
 from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_levels, grow_orders, make_room, release
 from ._orders cimport hidden_of

@@ -6,7 +6,7 @@ except the event buffer, which looks after itself.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
-from ._dormant cimport elect
+from ._dormant cimport FALLING, RISING, elect, stop_gone
 from ._levels cimport level_emptied, level_key, touch, unlink
 from ._orders cimport (
     cancel_resting,
@@ -343,3 +343,14 @@ cdef inline void run_elected(Book* b) noexcept nogil:
         )
         run(b, &t)
     b.waiting_first = 0
+
+
+cdef inline void trigger_now(Book* b, uint32_t i) noexcept nogil:
+    """A dormant order whose condition holds already joins the waiting list by itself."""
+    cdef Extra* x = &b.extras[b.cold[i].extra]
+    x.arrival = 0
+    stop_gone(b, RISING if x.rising else FALLING)
+    b.waiting[b.waiting_count] = i
+    b.waiting_count += 1
+    b.high = 0
+    settle_elections(b)

@@ -1,5 +1,7 @@
 """Codes, records and the state of one book, as C sees them.
 
+This file is long because it is a list: every code and every field, each on its line.
+
 The enums repeat ``enums.py`` and the packed records repeat ``dtypes.py``; tests compare
 both. Everything below ``Book`` is memory layout and may change freely.
 """

@@ -1,0 +1,176 @@
+"""Batches: one command after the other, with the memory they need fetched ahead."""
+
+from libc.stdint cimport uint32_t
+
+from ._change cimport cancel, reduce, replace
+from ._control cimport expire, mass_cancel, set_state, uncross
+from ._index cimport equal_bytes, home_of, lowest_bit, mark_of, tag_of
+from ._levels cimport report_levels
+from ._memory cimport grow_events
+from ._place cimport place
+from ._report cimport reject
+from ._types cimport (
+    Book,
+    Bucket,
+    COMMAND_KIND_CANCEL,
+    COMMAND_KIND_EXPIRE,
+    COMMAND_KIND_MASS_CANCEL,
+    COMMAND_KIND_PLACE,
+    COMMAND_KIND_REDUCE,
+    COMMAND_KIND_REPLACE,
+    COMMAND_KIND_SET_STATE,
+    COMMAND_KIND_UNCROSS,
+    Command,
+    LEVEL_MASK,
+    Order,
+    REASON_OUT_OF_MEMORY,
+    REASON_UNKNOWN_COMMAND,
+    SIDE_NONE,
+    likely,
+    prefetch,
+    unlikely,
+)
+
+
+cdef enum:
+    # Commands prepared at a time.
+    BLOCK = 16
+    # A book with a smaller id map is in the cache as it is.
+    CACHED_BUCKETS = 2048
+
+
+cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
+    """Run any command but PLACE and CANCEL; False if it was refused."""
+    if c.kind == COMMAND_KIND_REPLACE:
+        return replace(b, c)
+    if c.kind == COMMAND_KIND_REDUCE:
+        return reduce(b, c)
+    if c.kind == COMMAND_KIND_MASS_CANCEL:
+        return mass_cancel(b, c)
+    if c.kind == COMMAND_KIND_EXPIRE:
+        return expire(b, c)
+    if c.kind == COMMAND_KIND_SET_STATE:
+        return set_state(b, c)
+    if c.kind == COMMAND_KIND_UNCROSS:
+        return uncross(b, c)
+    reject(b, c, SIDE_NONE, REASON_UNKNOWN_COMMAND)
+    return False
+
+
+cdef inline bint short_of_events(Book* b, const Command* c) noexcept nogil:
+    """Refuse a command while hardly more than its refusal could be reported."""
+    if grow_events(b) or b.event_end - b.event_next >= 512:
+        return False
+    reject(b, c, SIDE_NONE, REASON_OUT_OF_MEMORY)
+    return True
+
+
+cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) noexcept nogil:
+    cdef bint taken
+    b.command = index
+    b.tag = tag
+    b.timestamp_ns = c.timestamp_ns
+    if unlikely(b.event_next > b.event_low) and short_of_events(b, c):
+        return
+    if c.kind == COMMAND_KIND_PLACE:
+        taken = place(b, c)
+    elif c.kind == COMMAND_KIND_CANCEL:
+        taken = cancel(b, c)
+    else:
+        taken = execute(b, c)
+    if c.timestamp_ns > b.clock_ns and likely(taken):
+        b.clock_ns = c.timestamp_ns
+    if unlikely(b.want_levels):
+        report_levels(b)
+        b.serial += 1
+
+
+cdef inline uint32_t likely_order(const Book* b, uint32_t tag) noexcept nogil:
+    """An order that the id with this hash may name, or 0, without looking at the order itself."""
+    cdef Bucket* bucket = home_of(&b.ids, tag)
+    cdef uint32_t found = equal_bytes(bucket.marks, mark_of(tag))
+    return bucket.refs[lowest_bit(found)] if found else 0
+
+
+cdef inline size_t min_size(size_t a, size_t z) noexcept nogil:
+    return a if a < z else z
+
+
+cdef struct Ahead:
+    # Hashes of the ids of four blocks, and which of their commands name an open order.
+    uint32_t tags[4 * BLOCK]
+    uint32_t naming[4]
+
+
+cdef inline void fetch_buckets(const Book* b, const Command* commands, size_t first, size_t end, Ahead* ahead) noexcept nogil:
+    cdef size_t k
+    cdef uint32_t tag
+    cdef uint32_t naming = 0
+    for k in range(first, end):
+        tag = tag_of(commands[k].order_id)
+        ahead.tags[k % (4 * BLOCK)] = tag
+        prefetch(home_of(&b.ids, tag))
+        naming |= <uint32_t>(commands[k].kind != COMMAND_KIND_PLACE) << (k % BLOCK)
+    ahead.naming[first // BLOCK % 4] = naming
+
+
+cdef inline void fetch_orders(const Book* b, size_t first, const Ahead* ahead) noexcept nogil:
+    cdef uint32_t naming = ahead.naming[first // BLOCK % 4]
+    while naming:
+        prefetch(&b.orders[likely_order(b, ahead.tags[(first + lowest_bit(naming)) % (4 * BLOCK)])])
+        naming &= naming - 1
+
+
+cdef inline void fetch_neighbours(const Book* b, size_t first, const Ahead* ahead) noexcept nogil:
+    cdef uint32_t naming = ahead.naming[first // BLOCK % 4]
+    cdef const Order* o
+    while naming:
+        o = &b.orders[likely_order(b, ahead.tags[(first + lowest_bit(naming)) % (4 * BLOCK)])]
+        prefetch(&b.orders[o.prev])
+        prefetch(&b.orders[o.next])
+        prefetch(&b.levels[o.level_flags & LEVEL_MASK])
+        naming &= naming - 1
+
+
+cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noexcept nogil:
+    """Run a batch; returns how many commands were run, fewer only if the book had to stop.
+
+    A batch tells what comes next. So while one block of commands runs, the memory that the
+    next three will touch is on its way into the cache: their buckets in the id map, then
+    their orders, then what stands beside these. What changes meanwhile makes a hint useless
+    and nothing wrong. A small book is in the cache as it is.
+    """
+    cdef Ahead ahead
+    cdef bint large = b.ids.size > CACHED_BUCKETS
+    cdef size_t start = 0
+    cdef size_t end
+    cdef size_t k
+    while large and start < count and start < 3 * BLOCK:
+        fetch_buckets(b, commands, start, min_size(count, start + BLOCK), &ahead)
+        start += BLOCK
+    start = 0
+    while start < count:
+        end = min_size(count, start + BLOCK)
+        for k in range(start, end):
+            # The commands themselves may lie in far memory.
+            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command))
+            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command) + 64)
+        if large and start + 3 * BLOCK < count:
+            fetch_buckets(
+                b, commands, start + 3 * BLOCK, min_size(count, start + 4 * BLOCK), &ahead
+            )
+        if large and start + 2 * BLOCK < count:
+            fetch_orders(b, start + 2 * BLOCK, &ahead)
+        if large and end < count:
+            fetch_neighbours(b, end, &ahead)
+        for k in range(start, end):
+            if unlikely(b.stopped):
+                return k
+            apply(
+                b,
+                &commands[k],
+                <uint32_t>k,
+                ahead.tags[k % (4 * BLOCK)] if large else tag_of(commands[k].order_id),
+            )
+        start = end
+    return count
