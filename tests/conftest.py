@@ -17,7 +17,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "full",
-    max_examples=5000,
+    max_examples=2000,
     stateful_step_count=80,
     deadline=None,
     print_blob=True,
