@@ -10,6 +10,7 @@ from ._memory cimport grow_events
 from ._place cimport place
 from ._report cimport reject
 from ._types cimport (
+    EVENT_RESERVE,
     Book,
     Bucket,
     COMMAND_KIND_CANCEL,
@@ -59,7 +60,7 @@ cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
 
 cdef inline bint short_of_events(Book* b, const Command* c) noexcept nogil:
     """Refuse a command while hardly more than its refusal could be reported."""
-    if grow_events(b) or b.event_end - b.event_next >= 512:
+    if grow_events(b) or b.event_end - b.event_next >= EVENT_RESERVE // 2:
         return False
     reject(b, c, SIDE_NONE, REASON_OUT_OF_MEMORY)
     return True

@@ -20,4 +20,7 @@ cdef class OrderBook:
     cdef int enter(self) except -1
     cdef int borrow_events(self, size_t wanted) except -1
     cdef Outcome call(self, Command* c, object timestamp_ns)
+    cdef void drop_buffers(self) noexcept
+    cdef object take_results(self, bint want_levels)
+    cdef int become(self, Book* fresh) except -1
     cdef bytes state_bytes(self)

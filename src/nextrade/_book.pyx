@@ -150,11 +150,15 @@ cdef class _Buffer:
         give_back(self.data, self.size)
 
 
-cdef object as_array(void* data, size_t count, size_t capacity, object dtype):
-    """An array of the records; takes the memory over."""
-    cdef size_t item = dtype.itemsize
+cdef object as_array(void* data, size_t count, size_t capacity, size_t item, object dtype):
+    """An array of the records; takes the memory over, also if it fails."""
     cdef cnp.ndarray array
-    cdef _Buffer owner = _Buffer()
+    cdef _Buffer owner
+    try:
+        owner = _Buffer()
+    except MemoryError:
+        give_back(data, capacity * item)
+        raise
     owner.data = data
     owner.size = capacity * item
     if count * item <= COPY_LIMIT:
@@ -329,19 +333,31 @@ cdef class OrderBook:
     Raises MemoryError if that memory is not to be had and ValueError if it is negative.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, *args, **kwargs):
         memset(&self.book, 0, sizeof(Book))
         self.busy = 0
+        start_book(&self.book, 0)
 
     def __init__(self, *, capacity=0):
-        if not isinstance(capacity, int):
-            raise wrong_type("capacity", capacity, "a whole number of orders")
+        cdef Book fresh
+        cdef size_t size
+        capacity = index_of(capacity, "capacity")
         if capacity < 0:
             raise ValueError(f"capacity must not be negative, got {capacity}")
         if capacity > MAX_ORDERS - 1:
             raise MemoryError(f"capacity {capacity} is more than a book can hold ({MAX_ORDERS - 1})")
+        size = capacity
+        start_book(&fresh, size)
+        self.become(&fresh)
+
+    cdef int become(self, Book* fresh) except -1:
+        """Put another book in the place of this one, unless a thread is inside."""
+        if self.busy:
+            free_book(fresh)
+            self.not_busy()
         free_book(&self.book)
-        start_book(&self.book, capacity)
+        self.book = fresh[0]
+        return 0
 
     def __dealloc__(self):
         free_book(&self.book)
@@ -397,7 +413,7 @@ cdef class OrderBook:
         cdef const Command* first
         cdef size_t count
         cdef size_t done
-        cdef object events
+        cdef bint want_levels = bool(levels)
         if not isinstance(commands, np.ndarray):
             raise wrong_type("commands", commands, "a NumPy array of nextrade.COMMAND_DTYPE")
         array = commands
@@ -415,8 +431,8 @@ cdef class OrderBook:
         count = <size_t>cnp.PyArray_DIM(array, 0)
         if count > 0xFFFFFFFF:
             raise ValueError("a batch holds at most 2**32 - 1 commands; split it")
-        self.borrow_events(count + count // 2 + 2048)
-        b.want_levels = 1 if levels else 0
+        self.borrow_events(count + count // 2 + 4 * EVENT_RESERVE)
+        b.want_levels = want_levels
         b.update_count = 0
         b.touched_count = 0
         b.serial += 1
@@ -425,44 +441,66 @@ cdef class OrderBook:
             done = apply_all(b, first, count)
         self.busy = 0
         b.want_levels = 0
-        events = as_array(b.events, b.event_next - b.events, b.event_end - b.events, _event_dtype)
-        b.events = b.event_next = b.event_low = b.event_end = NULL
         if b.stopped:
+            self.drop_buffers()
             raise MemoryError(
                 f"memory ran out: {done} of {count} commands were run and some events are lost; "
                 "restore() the book from a snapshot and send smaller batches"
             )
-        if not levels:
-            return events
-        updates = as_array(b.updates, b.update_count, b.update_capacity, _level_dtype)
+        try:
+            return self.take_results(want_levels)
+        except BaseException:
+            # The commands have run, and nobody will hear what they did.
+            b.stopped = 1
+            self.drop_buffers()
+            raise
+
+    cdef void drop_buffers(self) noexcept:
+        cdef Book* b = &self.book
+        give_back(b.events, (b.event_end - b.events) * sizeof(Event))
+        give_back(b.updates, b.update_capacity * sizeof(LevelUpdate))
+        b.events = b.event_next = b.event_low = b.event_end = NULL
         b.updates = NULL
         b.update_capacity = 0
-        return events, updates
+
+    cdef object take_results(self, bint want_levels):
+        """Arrays of what the batch wrote; the book lets go of the memory first."""
+        cdef Book* b = &self.book
+        cdef void* data = b.events
+        cdef size_t count = b.event_next - b.events
+        cdef size_t capacity = b.event_end - b.events
+        b.events = b.event_next = b.event_low = b.event_end = NULL
+        events = as_array(data, count, capacity, sizeof(Event), _event_dtype)
+        if not want_levels:
+            return events
+        data = b.updates
+        capacity = b.update_capacity
+        b.updates = NULL
+        b.update_capacity = 0
+        return events, as_array(data, b.update_count, capacity, sizeof(LevelUpdate), _level_dtype)
 
     cdef Outcome call(self, Command* c, object timestamp_ns):
         """Run one command; raises the exception of its refusal."""
         cdef Book* b = &self.book
-        cdef Outcome outcome
+        cdef Outcome outcome = Outcome.__new__(Outcome)
         cdef size_t count
-        cdef size_t size
         cdef uint8_t reason
+        # Converting may run Python code, so it comes before looking whether the book is free.
+        cdef int64_t time = 0 if timestamp_ns is None else whole(timestamp_ns, "timestamp_ns")
         self.enter()
-        c.timestamp_ns = b.clock_ns if timestamp_ns is None else whole(timestamp_ns, "timestamp_ns")
-        self.borrow_events(2048)
+        c.timestamp_ns = b.clock_ns if timestamp_ns is None else time
+        self.borrow_events(4 * EVENT_RESERVE)
         apply_all(b, c, 1)
-        outcome = Outcome.__new__(Outcome)
         count = b.event_next - b.events
-        size = count * sizeof(Event)
         if count > 4:
-            outcome._events = <Event*>allocate(size)
+            outcome._events = <Event*>allocate(count * sizeof(Event))
         if outcome._events != NULL:
-            memcpy(outcome._events, b.events, size)
+            memcpy(outcome._events, b.events, count * sizeof(Event))
             outcome._count = count
         else:
             b.stopped = 1
         reason = b.events[0].reason if b.events[0].kind == EVENT_KIND_REJECTED else 0
-        give_back(b.events, (b.event_end - b.events) * sizeof(Event))
-        b.events = b.event_next = b.event_low = b.event_end = NULL
+        self.drop_buffers()
         if b.stopped:
             raise MemoryError("memory ran out: events are lost; restore() the book from a snapshot")
         if reason:
@@ -635,7 +673,7 @@ cdef class OrderBook:
         """Price, volume and imbalance (bids minus asks) of an uncross at this moment."""
         cdef AuctionPrice result
         cdef int64_t reference = whole(reference_ticks, "reference_ticks")
-        self.enter()
+        self.not_busy()
         if reference < 0:
             raise ValueError(f"reference_ticks must not be negative, got {reference}")
         if not auction_price(&self.book, reference if reference else self.book.last_price, &result):
@@ -684,11 +722,13 @@ cdef class OrderBook:
         return self.book.order_count
 
     def __contains__(self, order_id):
-        self.not_busy()
+        cdef uint64_t number
         try:
-            return find_order(&self.book.ids, self.book.orders, id_of(order_id)) != 0
+            number = id_of(order_id)
         except (TypeError, ValueError):
             return False
+        self.not_busy()
+        return find_order(&self.book.ids, self.book.orders, number) != 0
 
     def top(self):
         """Best bid and ask with their visible quantities, as a Top; O(1)."""
@@ -708,25 +748,29 @@ cdef class OrderBook:
         cdef Py_ssize_t limit = levels
         if limit < 0:
             raise ValueError(f"levels must not be negative, got {levels}")
+        cdef size_t most = max(self.book.sides[0].heap_count, self.book.sides[1].heap_count)
+        cdef size_t size = min(<size_t>limit, most)
+        cdef cnp.ndarray bids = np.empty(size, DEPTH_DTYPE)
+        cdef cnp.ndarray asks = np.empty(size, DEPTH_DTYPE)
+        cdef size_t bid_count
+        cdef size_t ask_count
+        # Making arrays may let another thread in, so the book is looked at only now.
         self.not_busy()
-        sides = []
-        cdef int side
-        cdef size_t size
-        cdef size_t written
-        cdef cnp.ndarray rows
-        for side in range(2):
-            size = min(<size_t>limit, <size_t>self.book.sides[side].heap_count)
-            rows = np.empty(size, DEPTH_DTYPE)
-            written = write_depth(&self.book, side, size, <DepthRow*>cnp.PyArray_DATA(rows))
-            sides.append(rows[:written])
-        return sides[0], sides[1]
+        bid_count = write_depth(&self.book, 0, size, <DepthRow*>cnp.PyArray_DATA(bids))
+        ask_count = write_depth(&self.book, 1, size, <DepthRow*>cnp.PyArray_DATA(asks))
+        return bids[:bid_count], asks[:ask_count]
 
     def orders(self):
         """Every open order as ORDER_DTYPE: bids, then asks, in priority order; then dormant ones."""
-        self.not_busy()
         cdef cnp.ndarray rows = np.empty(self.book.order_count, ORDER_DTYPE)
-        cdef OrderRecord* out = <OrderRecord*>cnp.PyArray_DATA(rows)
+        cdef OrderRecord* out
         cdef size_t k
+        self.not_busy()
+        while <uint32_t>cnp.PyArray_DIM(rows, 0) != self.book.order_count:
+            # Another thread came by while the array was made.
+            rows = np.empty(self.book.order_count, ORDER_DTYPE)
+            self.not_busy()
+        out = <OrderRecord*>cnp.PyArray_DATA(rows)
         k = write_side(&self.book, 0, out)
         k += write_side(&self.book, 1, out + k)
         k += write_stops(&self.book, 0, out + k)
@@ -735,9 +779,11 @@ cdef class OrderBook:
 
     def order(self, order_id):
         """One open order as an ORDER_DTYPE record; raises UnknownOrder."""
-        self.not_busy()
-        cdef uint32_t i = find_order(&self.book.ids, self.book.orders, id_of(order_id))
+        cdef uint64_t number = id_of(order_id)
         cdef cnp.ndarray rows = np.empty(1, ORDER_DTYPE)
+        cdef uint32_t i
+        self.not_busy()
+        i = find_order(&self.book.ids, self.book.orders, number)
         if i == 0:
             raise UnknownOrder(f"no open order has the id {order_id}")
         if self.book.orders[i].level_flags & ORDER_DORMANT:
@@ -754,11 +800,16 @@ cdef class OrderBook:
 
     cdef bytes state_bytes(self):
         cdef const Book* b = &self.book
-        cdef uint64_t bids = b.sides[0].order_count
-        cdef uint64_t asks = b.sides[1].order_count
-        return _HEADER.pack(
+        cdef uint64_t bids
+        cdef uint64_t asks
+        orders = self.orders()
+        # Nothing since orders() looked has let another thread in.
+        bids = b.sides[0].order_count
+        asks = b.sides[1].order_count
+        header = (
             b.state, b.clock_ns, b.last_price, b.trade_count, bids, asks, b.order_count - bids - asks
-        ) + self.orders().tobytes()
+        )
+        return _HEADER.pack(*header) + orders.tobytes()
 
     def state_hash(self):
         """64-bit hash of everything that decides how the book goes on; independent of its memory."""
@@ -800,7 +851,6 @@ cdef class OrderBook:
         if last_price < 0 or trade_count < 0 or (trade_count == 0) != (last_price == 0):
             raise SnapshotError("snapshot contradicts itself: last price and number of trades")
         records = np.frombuffer(state, ORDER_DTYPE, offset=_HEADER.size)
-        memset(&fresh, 0, sizeof(Book))
         start_book(&fresh, bids + asks + dormant)
         fresh.state = code
         fresh.last_price = last_price
@@ -815,8 +865,7 @@ cdef class OrderBook:
             raise SnapshotError(f"snapshot contradicts itself: {message}")
         fresh.clock_ns = clock_ns
         fresh.trade_count = trade_count
-        free_book(&self.book)
-        self.book = fresh
+        self.become(&fresh)
 
     @classmethod
     def from_snapshot(cls, snapshot):
@@ -827,9 +876,9 @@ cdef class OrderBook:
 
     def clear(self):
         """Forget everything: an open, empty book with its clock and trade count at zero."""
-        self.not_busy()
-        free_book(&self.book)
-        start_book(&self.book, 0)
+        cdef Book fresh
+        start_book(&fresh, 0)
+        self.become(&fresh)
 
     def __reduce__(self):
         return OrderBook.from_snapshot, (self.snapshot(),)
@@ -843,8 +892,9 @@ cdef class OrderBook:
 
 
 cdef int start_book(Book* b, size_t capacity) except -1:
-    """Reserve the first memory of a book that is all zeros."""
+    """Make an empty book with its first memory."""
     cdef bint roomy = True
+    memset(b, 0, sizeof(Book))
     b.sides[0].best_key = b.sides[1].best_key = INT64_MAX
     if capacity:
         roomy = grow_orders(b, capacity + 2)

@@ -64,6 +64,7 @@ cdef inline Bucket* bucket_after(const Map* map, Bucket* bucket) noexcept nogil:
 
 cdef inline uint32_t find_from(const Map* map, Bucket* bucket, uint8_t mark, const Order* orders, uint64_t order_id) noexcept nogil:
     """Index of the open order with this id, whose home and mark are known, or 0."""
+    cdef const Bucket* home = bucket
     cdef uint32_t found
     cdef uint32_t ref
     while True:
@@ -76,6 +77,9 @@ cdef inline uint32_t find_from(const Map* map, Bucket* bucket, uint8_t mark, con
         if likely(bucket.passed == 0):
             return 0
         bucket = bucket_after(map, bucket)
+        # Keys chosen with malice can make every bucket one that some key has passed.
+        if unlikely(bucket == home):
+            return 0
 
 
 cdef inline uint32_t find_tagged(const Map* map, const Order* orders, uint64_t order_id, uint32_t tag) noexcept nogil:
@@ -92,6 +96,7 @@ cdef inline uint32_t find_level(const Map* map, const Level* levels, uint64_t pr
     """Index of the level at this price, or 0."""
     cdef uint32_t tag = tag_of(price)
     cdef Bucket* bucket = home_of(map, tag)
+    cdef const Bucket* home = bucket
     cdef uint8_t mark = mark_of(tag)
     cdef uint32_t found
     cdef uint32_t ref
@@ -105,6 +110,8 @@ cdef inline uint32_t find_level(const Map* map, const Level* levels, uint64_t pr
         if likely(bucket.passed == 0):
             return 0
         bucket = bucket_after(map, bucket)
+        if unlikely(bucket == home):
+            return 0
 
 
 cdef inline void put_from(Map* map, Bucket* bucket, uint8_t mark, uint32_t ref) noexcept nogil:

@@ -198,6 +198,9 @@ cdef inline void enqueue(Book* b, uint32_t level_index, uint32_t i, int64_t time
     b.cold[i].timestamp_ns = timestamp_ns
     if likely(timestamp_ns >= level.latest_ns):
         level.latest_ns = timestamp_ns
+    elif timestamp_ns < b.cold[level.head].timestamp_ns and level.count:
+        behind = level.head
+        before = 0
     else:
         # A late arrival walks forward past everything with a later timestamp.
         while before and b.cold[before].timestamp_ns > timestamp_ns:

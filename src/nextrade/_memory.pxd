@@ -12,6 +12,7 @@ from ._index cimport home_of, map_put, tag_of
 from ._types cimport (
     MAX_LEVELS,
     MAX_ORDERS,
+    EVENT_RESERVE,
     Book,
     BookSide,
     Bucket,
@@ -293,7 +294,7 @@ cdef inline bint grow_events(Book* b) noexcept nogil:
         return False
     b.event_next = b.events + count
     b.event_end = b.events + capacity
-    b.event_low = b.event_end - 1024
+    b.event_low = b.event_end - EVENT_RESERVE
     return True
 
 

@@ -266,6 +266,10 @@ cdef struct Level:
     uint64_t padding
 
 cdef enum:
+    # Places for events that a command finds, or it asks for more before it begins.
+    EVENT_RESERVE = 128
+
+cdef enum:
     BUCKET_KEYS = 12
 
 cdef struct Bucket:
