@@ -10,6 +10,8 @@
     +-- UnitError                a text or number does not fit a market's or asset's units
     +-- DataError                a file cannot be read as what it is taken for
     +-- MissingExtra             an optional package is needed for this call
+
+Each is raised for one thing only, so a caller can catch exactly what it can mend.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class NexTradeError(Exception):
 
 
 class BookBusy(NexTradeError, RuntimeError):
-    """A book was called while another thread was inside it; a book is for one thread at a time."""
+    """A book was called while another thread was inside it; it serves one thread at a time."""
 
 
 class BookStopped(NexTradeError, RuntimeError):
@@ -33,11 +35,11 @@ class BookStopped(NexTradeError, RuntimeError):
 
 
 class InvariantError(NexTradeError, AssertionError):
-    """``check_invariants`` found a contradiction. This is a defect of NexTrade, never of the input."""
+    """``check_invariants`` found a contradiction: a defect of NexTrade, never of the input."""
 
 
 class SnapshotError(NexTradeError, ValueError):
-    """The bytes given to ``restore`` are damaged, foreign, or of a version this build does not read."""
+    """The bytes given to ``restore`` are damaged, foreign, or of a version unknown here."""
 
 
 class UnitError(NexTradeError, ValueError):
@@ -137,7 +139,7 @@ class BadExpiry(Rejected):
 
 
 class BadCombination(Rejected):
-    """Two fields exclude each other; docs/explanation/matching-rules.md lists what goes with what."""
+    """Two fields exclude each other; the matching rules list what goes with what."""
 
     reason = Reason.BAD_COMBINATION
 
