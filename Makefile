@@ -76,12 +76,13 @@ test-full: build $(VENV)/.dev ## every test, with long searches
 soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so many)
 	$(BIN)/python -m bench.soak --commands $(SOAK)
 
+# The tests that measure memory stay out: the address sanitizer keeps what was freed for a while.
 sanitize: build $(VENV)/.dev ## the tests with the core under the address and undefined-behaviour sanitizers
 	NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
 	    build --build-base build/sanitize --build-lib build/sanitize/lib
 	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
 	    PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	    $(PYTEST) --ignore=tests/meta
+	    $(PYTEST) --ignore=tests/meta --ignore=tests/unit/bench
 
 check: lint types floors stubs examples ## all of the next five; make -k goes on after a failure
 
