@@ -58,12 +58,18 @@ cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
     return False
 
 
-cdef inline bint short_of_events(Book* b, const Command* c) noexcept nogil:
-    """Refuse a command while hardly more than its refusal could be reported."""
-    if grow_events(b) or b.event_end - b.event_next >= EVENT_RESERVE // 2:
+cdef inline bint find_events(Book* b) noexcept nogil:
+    """More room for events; False if a command had better not begin."""
+    if b.stopped:
         return False
+    return grow_events(b) or b.event_end - b.event_next >= EVENT_RESERVE // 2
+
+
+cdef inline void refuse_for_memory(Book* b, const Command* c, uint32_t index) noexcept nogil:
+    """Refuse a command while its refusal at least can be reported."""
+    b.command = index
+    b.timestamp_ns = c.timestamp_ns
     reject(b, c, SIDE_NONE, REASON_OUT_OF_MEMORY)
-    return True
 
 
 cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) noexcept nogil:
@@ -71,8 +77,6 @@ cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) 
     b.command = index
     b.tag = tag
     b.timestamp_ns = c.timestamp_ns
-    if unlikely(b.event_next > b.event_low) and short_of_events(b, c):
-        return
     if c.kind == COMMAND_KIND_PLACE:
         taken = place(b, c)
     elif c.kind == COMMAND_KIND_CANCEL:
@@ -152,10 +156,9 @@ cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noe
     start = 0
     while start < count:
         end = min_size(count, start + BLOCK)
-        for k in range(start, end):
+        for k in range(0, BLOCK * sizeof(Command), 64):
             # The commands themselves may lie in far memory.
-            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command))
-            prefetch(<const char*>&commands[k] + 4 * BLOCK * sizeof(Command) + 64)
+            prefetch(<const char*>&commands[start] + 4 * BLOCK * sizeof(Command) + k)
         if large and start + 3 * BLOCK < count:
             fetch_buckets(
                 b, commands, start + 3 * BLOCK, min_size(count, start + 4 * BLOCK), &ahead
@@ -165,8 +168,11 @@ cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noe
         if large and end < count:
             fetch_neighbours(b, end, &ahead)
         for k in range(start, end):
-            if unlikely(b.stopped):
-                return k
+            if unlikely(b.event_next > b.event_low) and not find_events(b):
+                if b.stopped:
+                    return k
+                refuse_for_memory(b, &commands[k], <uint32_t>k)
+                continue
             apply(
                 b,
                 &commands[k],

@@ -719,7 +719,7 @@ cdef class OrderBook:
 
     def __len__(self):
         """Number of open orders, resting and dormant."""
-        return self.book.order_count
+        return self.book.ids.used
 
     def __contains__(self, order_id):
         cdef uint64_t number
@@ -762,13 +762,13 @@ cdef class OrderBook:
 
     def orders(self):
         """Every open order as ORDER_DTYPE: bids, then asks, in priority order; then dormant ones."""
-        cdef cnp.ndarray rows = np.empty(self.book.order_count, ORDER_DTYPE)
+        cdef cnp.ndarray rows = np.empty(self.book.ids.used, ORDER_DTYPE)
         cdef OrderRecord* out
         cdef size_t k
         self.not_busy()
-        while <uint32_t>cnp.PyArray_DIM(rows, 0) != self.book.order_count:
+        while <uint32_t>cnp.PyArray_DIM(rows, 0) != self.book.ids.used:
             # Another thread came by while the array was made.
-            rows = np.empty(self.book.order_count, ORDER_DTYPE)
+            rows = np.empty(self.book.ids.used, ORDER_DTYPE)
             self.not_busy()
         out = <OrderRecord*>cnp.PyArray_DATA(rows)
         k = write_side(&self.book, 0, out)
@@ -807,7 +807,7 @@ cdef class OrderBook:
         bids = b.sides[0].order_count
         asks = b.sides[1].order_count
         header = (
-            b.state, b.clock_ns, b.last_price, b.trade_count, bids, asks, b.order_count - bids - asks
+            b.state, b.clock_ns, b.last_price, b.trade_count, bids, asks, b.ids.used - bids - asks
         )
         return _HEADER.pack(*header) + orders.tobytes()
 
@@ -887,7 +887,7 @@ cdef class OrderBook:
         self.not_busy()
         return (
             f"<OrderBook {TradingState(self.book.state).name} bid={self.best_bid} ask={self.best_ask} "
-            f"orders={self.book.order_count}>"
+            f"orders={self.book.ids.used}>"
         )
 
 

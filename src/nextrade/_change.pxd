@@ -21,8 +21,9 @@ from ._orders cimport (
     side_of,
 )
 from ._report cimport reject, report
-from ._rules cimport slide
+from ._rules cimport slide, too_many_slices
 from ._types cimport (
+    REASON_BAD_DISPLAY,
     Book,
     Cold,
     Command,
@@ -211,12 +212,17 @@ cdef inline uint8_t bad_replacement(Book* b, const Command* c, uint32_t i, int64
     """Section 7: what can be wrong with a REPLACE once its order is known."""
     cdef bint dormant = (b.orders[i].level_flags & ORDER_DORMANT) != 0
     cdef uint8_t kind = b.cold[i].order_type
+    cdef int64_t display
     cdef int64_t left
     cdef uint8_t reason
     if c.price_ticks == 0 and not (
         kind == ORDER_TYPE_STOP_MARKET or kind == ORDER_TYPE_TAKE_PROFIT_MARKET
     ):
         return REASON_BAD_PRICE
+    if b.cold[i].extra:
+        display = b.extras[b.cold[i].extra].display
+        if display and too_many_slices(c.qty_lots, display):
+            return REASON_BAD_DISPLAY
     if c.trigger_ticks and not dormant:
         return REASON_BAD_COMBINATION
     if product_overflows(c.price_ticks, c.qty_lots):

@@ -71,7 +71,7 @@ cdef inline bint pick(Book* b, bint by_owner, uint32_t owner, Picked** picked, s
     cdef uint32_t i
     picked[0] = NULL
     count[0] = 0
-    if b.order_count == 0 or not (by_owner or b.auction_only_count):
+    if b.ids.used == 0 or not (by_owner or b.auction_only_count):
         return True
     for i in range(1, b.order_top + 1):
         found += is_picked(b, i, by_owner, owner)

@@ -9,7 +9,7 @@ touch costs no heap work at all.
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
 from ._index cimport find_level, map_put, map_remove, tag_of
-from ._memory cimport free_level, grow_touched, grow_updates, new_level
+from ._memory cimport free_level, grow_touched, grow_updates, new_level, stop_book
 from ._types cimport (
     Book,
     BookSide,
@@ -133,7 +133,7 @@ cdef inline void level_emptied(Book* b, int side, uint32_t i) noexcept nogil:
 cdef inline void note_touched(Book* b, int side, int64_t price, int64_t visible, uint32_t count) noexcept nogil:
     cdef Touched* t
     if b.touched_count == b.touched_capacity and not grow_touched(b):
-        b.stopped = 1
+        stop_book(b)
         return
     t = &b.touched[b.touched_count]
     t.price = price
@@ -299,7 +299,7 @@ cdef inline void report_levels(Book* b) noexcept nogil:
         if visible == t.visible and count == t.count:
             continue
         if b.update_count == b.update_capacity and not grow_updates(b):
-            b.stopped = 1
+            stop_book(b)
             break
         u = &b.updates[b.update_count]
         b.update_count += 1

@@ -223,13 +223,13 @@ cdef inline bint make_room(Book* b) noexcept nogil:
     cdef size_t orders
     cdef size_t levels
     # Index 0 stays unused. Each dormant order may need a level when it triggers.
-    if b.order_count + 2 > b.order_capacity:
-        if not grow_orders(b, b.order_count + 2):
+    if b.ids.used + 2 > b.order_capacity:
+        if not grow_orders(b, b.ids.used + 2):
             return False
     if b.level_count + dormant + 2 > b.level_capacity:
         if not grow_levels(b, b.level_count + dormant + 2):
             return False
-    orders = b.order_capacity - b.order_count - 1
+    orders = b.order_capacity - b.ids.used - 1
     levels = b.level_capacity - b.level_count - dormant - 1
     b.room = <uint32_t>(orders if orders < levels else levels)
     return True
@@ -237,7 +237,6 @@ cdef inline bint make_room(Book* b) noexcept nogil:
 
 cdef inline uint32_t new_order(Book* b) noexcept nogil:
     cdef uint32_t i = b.order_free
-    b.order_count += 1
     if i:
         b.order_free = b.orders[i].next
         return i
@@ -250,7 +249,6 @@ cdef inline void free_order(Book* b, uint32_t i) noexcept nogil:
     # Neither resting nor dormant: walks over all records pass it by.
     b.orders[i].level_flags = 0
     b.order_free = i
-    b.order_count -= 1
 
 
 cdef inline uint32_t new_extra(Book* b) noexcept nogil:
@@ -285,6 +283,13 @@ cdef inline void free_level(Book* b, uint32_t i) noexcept nogil:
     b.levels[i].head = b.level_free
     b.level_free = i
     b.level_count -= 1
+
+
+cdef inline void stop_book(Book* b) noexcept nogil:
+    """Something that was to be reported is lost: run no further command."""
+    b.stopped = 1
+    # No place is below this one, so the next command looks why.
+    b.event_low = NULL
 
 
 cdef inline bint grow_events(Book* b) noexcept nogil:

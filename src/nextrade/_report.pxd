@@ -5,7 +5,7 @@ Every function fills all fields, so that recycled memory never shows through.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ._memory cimport grow_events
+from ._memory cimport grow_events, stop_book
 from ._types cimport (
     EVENT_FLAG_AUCTION,
     EVENT_FLAG_BY_AMOUNT,
@@ -29,7 +29,7 @@ cdef inline Event* next_event(Book* b) noexcept nogil:
         if not grow_events(b):
             # The command goes on, so that the book stays consistent, but its story has a gap:
             # the book takes no more commands until it is restored.
-            b.stopped = 1
+            stop_book(b)
             b.event_next -= 1
         e = b.event_next
     b.event_next = e + 1

@@ -7,6 +7,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 from ._levels cimport crosses
 from ._types cimport (
+    MAX_SLICES,
     Book,
     Command,
     ORDER_TYPE_LIMIT,
@@ -68,6 +69,10 @@ cdef inline uint8_t bad_combination(const Command* c, bint priced, bint dormant)
     return REASON_NONE
 
 
+cdef inline bint too_many_slices(int64_t qty, int64_t display) noexcept nogil:
+    return (qty - 1) // MAX_SLICES >= display
+
+
 cdef inline uint8_t bad_value(const Command* c) noexcept nogil:
     """Section 2, points 1 to 9: the first rule that the fields of a PLACE break."""
     cdef bint priced = (
@@ -94,7 +99,7 @@ cdef inline uint8_t bad_value(const Command* c) noexcept nogil:
         return REASON_BAD_PRICE
     if dormant and c.trigger_ticks <= 0:
         return REASON_BAD_TRIGGER
-    if c.display_lots < 0:
+    if c.display_lots < 0 or (c.display_lots and too_many_slices(c.qty_lots, c.display_lots)):
         return REASON_BAD_DISPLAY
     if c.quote_amount < 0:
         return REASON_BAD_AMOUNT

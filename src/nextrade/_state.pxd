@@ -18,6 +18,7 @@ from ._levels cimport crosses, level_key
 from ._match cimport walk_next, walk_push
 from ._memory cimport grow_extras, make_room, new_extra, new_order
 from ._orders cimport hidden_of, rest
+from ._rules cimport too_many_slices
 from ._types cimport *
 
 
@@ -185,6 +186,8 @@ cdef inline const char* add_record(Book* b, const OrderRecord* r) noexcept nogil
             return b"an order waits for an auction in an open market"
         if r.display_lots == 0 and r.hidden_lots or r.display_lots and r.visible_lots > r.display_lots:
             return b"an iceberg contradicts itself"
+        if r.display_lots and too_many_slices(lots, r.display_lots):
+            return b"an iceberg has too many slices"
         if crosses(b, r.side, r.price_ticks) and b.state == TRADING_STATE_OPEN:
             return b"an open book is crossed"
         memset(&t, 0, sizeof(Taker))
@@ -274,7 +277,7 @@ cdef inline const char* check_level(const Book* b, int side, uint32_t index, int
         visible += b.orders[i].visible
         hidden += hidden_of(b, i)
         count += 1
-        if count > b.order_count:
+        if count > b.ids.used:
             return b"a queue runs in a circle"
         before = i
         i = b.orders[i].next
@@ -351,7 +354,7 @@ cdef inline const char* check_book(const Book* b) noexcept nogil:
         wrong = check_side(b, side, dormant_lots[side], &orders)
         if wrong != NULL:
             return wrong
-    if orders + dormant != b.order_count or b.ids.used != b.order_count:
+    if orders + dormant != b.ids.used:
         return b"the book miscounts its orders"
     if b.stops[0].live + b.stops[1].live != dormant or b.gtd_count != gtd:
         return b"the book miscounts its dormant or GTD orders"

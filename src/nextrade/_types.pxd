@@ -266,6 +266,10 @@ cdef struct Level:
     uint64_t padding
 
 cdef enum:
+    # An iceberg may not ask for more slices than this: each may be an event of its own.
+    MAX_SLICES = 10000
+
+cdef enum:
     # Places for events that a command finds, or it asks for more before it begins.
     EVENT_RESERVE = 128
 
@@ -357,7 +361,6 @@ cdef struct Book:
     uint32_t order_capacity
     uint32_t order_top
     uint32_t order_free
-    uint32_t order_count
     uint32_t extra_capacity
     uint32_t extra_top
     uint32_t extra_free

@@ -2,7 +2,8 @@
 
 Prices are ticks, quantities lots, amounts of quote currency ticks times lots, times
 nanoseconds; all int64. The compiled core reads and writes these bytes directly, so the
-layouts are part of the stable interface (docs/reference/stability.md).
+layouts are part of the stable interface (docs/reference/stability.md). What each field
+means is said in docs/reference/records.md; codes are the numbers of ``nextrade.enums``.
 """
 
 import numpy as np
@@ -64,10 +65,13 @@ LEVEL_DTYPE = np.dtype(
         ("reserved", "V7"),
     ]
 )
-"""New visible state of one price level after a command, 32 bytes; zero quantity: it is gone."""
+"""New visible state of one price level after a command, 32 bytes; zero quantity: it is gone.
+
+``side`` is BUY for bids and SELL for asks; ``command`` the position of the cause in the batch.
+"""
 
 DEPTH_DTYPE = np.dtype([("price_ticks", "<i8"), ("qty_lots", "<i8"), ("orders", "<i8")])
-"""One price level of the ladder: price, visible quantity, number of orders."""
+"""One price level, 24 bytes: price, visible quantity, number of orders."""
 
 ORDER_DTYPE = np.dtype(
     [

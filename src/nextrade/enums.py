@@ -25,7 +25,9 @@ class Side(IntEnum):
     """Which way an order trades."""
 
     BUY = 0
+    """Takes base and pays quote; its resting orders are the bids."""
     SELL = 1
+    """Gives base and gets quote; its resting orders are the asks."""
     NONE = 2
     """Only in events: no side applies (auction trades, refused garbage, market states)."""
 
@@ -34,25 +36,40 @@ class CommandKind(IntEnum):
     """What a command asks for. Zero is no command, so zeroed memory is refused."""
 
     PLACE = 1
+    """A new order, of one of OrderType."""
     CANCEL = 2
+    """Take an open order out."""
     REDUCE = 3
+    """Take ``qty_lots`` off an open order, which keeps its place."""
     REPLACE = 4
+    """Change price, quantity left or trigger; it keeps its place only if merely reduced."""
     MASS_CANCEL = 5
+    """Take every open order of ``owner`` out."""
     EXPIRE = 6
+    """End the GTD orders whose ``expire_ns`` is not after ``timestamp_ns``."""
     SET_STATE = 7
+    """Go over to another TradingState."""
     UNCROSS = 8
+    """End a call auction at one price and go over to ``state``."""
 
 
 class OrderType(IntEnum):
     """How a placed order chooses its price and its moment."""
 
     LIMIT = 0
+    """Trades at ``price_ticks`` or better; what is left may rest."""
     MARKET = 1
+    """Trades at any price up to a worst price, for a quantity or an amount; never rests."""
     MARKET_TO_LIMIT = 2
+    """A limit order at the best opposite price of the moment."""
     STOP_MARKET = 3
+    """Dormant until a trade at ``trigger_ticks`` or worse for its owner, then MARKET."""
     STOP_LIMIT = 4
+    """As STOP_MARKET, then LIMIT."""
     TAKE_PROFIT_MARKET = 5
+    """Dormant until a trade at ``trigger_ticks`` or better for its owner, then MARKET."""
     TAKE_PROFIT_LIMIT = 6
+    """As TAKE_PROFIT_MARKET, then LIMIT."""
 
 
 class TimeInForce(IntEnum):
@@ -83,11 +100,13 @@ class SelfTrade(IntEnum):
     """What an incoming order does when it meets a resting order of its own owner."""
 
     ALLOW = 0
+    """Trade with it."""
     CANCEL_NEWEST = 1
     """Cancel what is left of the incoming order."""
     CANCEL_OLDEST = 2
     """Cancel the resting order and go on."""
     CANCEL_BOTH = 3
+    """Cancel the resting order and what is left of the incoming one."""
     DECREMENT = 4
     """Take the smaller quantity off both, without a trade."""
 
@@ -109,13 +128,21 @@ class EventKind(IntEnum):
     """What happened."""
 
     ACCEPTED = 1
+    """An order was taken in; what it does follows. Also opens a mass cancel or an expiry."""
     REJECTED = 2
+    """A command was refused for ``reason`` and changed nothing."""
     TRADE = 3
+    """Two orders traded at the maker's price (in an uncross at the auction price)."""
     CANCELED = 4
+    """An order, or what was left of it, is out for ``reason``."""
     REDUCED = 5
+    """An order lost lots without a trade and keeps its place."""
     REPLACED = 6
+    """An order has a new price, quantity or trigger."""
     TRIGGERED = 7
+    """A dormant order wakes and goes into the book."""
     EXPIRED = 8
+    """A GTD order has ended."""
     REFRESHED = 9
     """An iceberg showed its next slice, at the back of its level."""
     UNCROSSED = 10

@@ -121,7 +121,7 @@ class BadTrigger(Rejected):
 
 
 class BadDisplay(Rejected):
-    """display_lots must not be negative."""
+    """display_lots must not be negative, nor ask for more than 10,000 slices of the quantity."""
 
     reason = Reason.BAD_DISPLAY
 

@@ -18,6 +18,8 @@ from .codes import (
 )
 from .records import Command
 
+MAX_SLICES = 10_000
+
 
 def of_place(book: Book, command: Command) -> int:
     return (
@@ -44,6 +46,11 @@ def _unknown_codes(command: Command) -> int:
     return Reason.NONE
 
 
+def _slices(qty_lots: int, display_lots: int) -> int:
+    # Minus the floor of minus the quotient is the quotient rounded up.
+    return -(-qty_lots // display_lots) if display_lots > 0 else 0
+
+
 def _bad_values(command: Command) -> int:
     spends_amount = command.order_type == OrderType.MARKET and command.quote_amount != 0
     if command.qty_lots < 0 or (command.qty_lots == 0 and not spends_amount):
@@ -55,7 +62,7 @@ def _bad_values(command: Command) -> int:
         return Reason.BAD_PRICE
     if command.order_type in TRIGGER_TYPES and command.trigger_ticks <= 0:
         return Reason.BAD_TRIGGER
-    if command.display_lots < 0:
+    if command.display_lots < 0 or _slices(command.qty_lots, command.display_lots) > MAX_SLICES:
         return Reason.BAD_DISPLAY
     if command.quote_amount < 0:
         return Reason.BAD_AMOUNT
@@ -163,6 +170,8 @@ def of_replace(book: Book, command: Command) -> int:
 def _of_replace_once_known(book: Book, command: Command, order: Order) -> int:
     if command.price_ticks == 0 and not order.is_market:
         return Reason.BAD_PRICE
+    if _slices(command.qty_lots, order.display_lots) > MAX_SLICES:
+        return Reason.BAD_DISPLAY
     if command.trigger_ticks != 0 and not order.is_dormant:
         return Reason.BAD_COMBINATION
     if command.price_ticks * command.qty_lots > I64_MAX:
