@@ -848,12 +848,13 @@ cdef class OrderBook:
         counted = (bids + <object>asks + dormant) * ORDER_DTYPE.itemsize
         if len(state) - _HEADER.size != counted or code > TRADING_STATE_HALTED:
             raise SnapshotError("snapshot contradicts itself: its header does not fit its orders")
-        if last_price < 0 or trade_count < 0 or (trade_count == 0) != (last_price == 0):
-            raise SnapshotError("snapshot contradicts itself: last price and number of trades")
+        if clock_ns < 0 or last_price < 0 or trade_count < 0 or (trade_count == 0) != (last_price == 0):
+            raise SnapshotError("snapshot contradicts itself: clock, last price or number of trades")
         records = np.frombuffer(state, ORDER_DTYPE, offset=_HEADER.size)
         start_book(&fresh, bids + asks + dormant)
         fresh.state = code
         fresh.last_price = last_price
+        fresh.clock_ns = clock_ns
         wrong = read_records(
             &fresh, <const OrderRecord*>cnp.PyArray_DATA(records), bids, asks, dormant
         )
@@ -863,7 +864,6 @@ cdef class OrderBook:
             if message == "memory":
                 raise MemoryError(f"no memory to restore {bids + asks + dormant} orders")
             raise SnapshotError(f"snapshot contradicts itself: {message}")
-        fresh.clock_ns = clock_ns
         fresh.trade_count = trade_count
         self.become(&fresh)
 

@@ -145,6 +145,12 @@ cdef inline const char* add_record(Book* b, const OrderRecord* r) noexcept nogil
         return b"a quantity is out of range"
     if r.time_in_force != TIME_IN_FORCE_GTD and r.expire_ns:
         return b"an order that is not GTD has an expiry"
+    if r.timestamp_ns > b.clock_ns:
+        return b"an order is later than the clock"
+    if r.display_lots and r.time_in_force != TIME_IN_FORCE_GTC and r.time_in_force != TIME_IN_FORCE_GTD:
+        return b"an order that does not stay is an iceberg"
+    if r.time_in_force == TIME_IN_FORCE_IOC and r.post_only:
+        return b"a post-only order does not stay"
     if find_order(&b.ids, b.orders, r.order_id):
         return b"an order id occurs twice"
     if (b.room == 0 and not make_room(b)) or not grow_extras(b):
@@ -152,7 +158,10 @@ cdef inline const char* add_record(Book* b, const OrderRecord* r) noexcept nogil
     if r.dormant:
         if r.order_type < ORDER_TYPE_STOP_MARKET or r.trigger_ticks <= 0 or r.hidden_lots or r.post_only:
             return b"a dormant order contradicts itself"
-        if r.price_ticks == 0 and r.order_type != ORDER_TYPE_STOP_MARKET and r.order_type != ORDER_TYPE_TAKE_PROFIT_MARKET:
+        if r.order_type == ORDER_TYPE_STOP_MARKET or r.order_type == ORDER_TYPE_TAKE_PROFIT_MARKET:
+            if r.display_lots:
+                return b"a market order is an iceberg"
+        elif r.price_ticks == 0:
             return b"a dormant order has no price"
         if b.state == TRADING_STATE_OPEN and condition_holds(b, rises(r.order_type, r.side), r.trigger_ticks):
             return b"a dormant order should have triggered"
