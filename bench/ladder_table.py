@@ -206,14 +206,21 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     parser.add_argument(
         "--compare",
-        type=Path,
-        nargs="?",
-        const=results.BASELINE,
-        metavar="BASELINE",
-        help="exit with status 1 if worse than these figures beyond tolerance",
+        action="store_true",
+        help="exit with status 1 if worse than the baseline beyond tolerance",
     )
-    parser.add_argument("--save-baseline", action="store_true", help="write bench/baseline.json")
+    parser.add_argument(
+        "--baseline", type=Path, default=results.BASELINE, metavar="FILE", help="other figures"
+    )
+    parser.add_argument("--save-baseline", action="store_true", help="write it instead")
     return parser.parse_args(arguments)
+
+
+def flow_name(chosen: argparse.Namespace) -> str:
+    """What was measured, in words: figures of different flows are never compared."""
+    if chosen.yardstick:
+        return "external"
+    return "own, a tenth" if chosen.quick else "own"
 
 
 def measured(chosen: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -221,7 +228,7 @@ def measured(chosen: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     rounds = chosen.rounds or (3 if chosen.quick else ROUNDS)
     figures: dict[str, Any] = {
         "machine": machine.describe(),
-        "flow": ("external" if chosen.yardstick else "own") + (", a tenth" if chosen.quick else ""),
+        "flow": flow_name(chosen),
         "batch": chosen.batch,
         "rounds": rounds,
         "workloads": {},
@@ -262,6 +269,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, store and compare as the command line says."""
     chosen = parsed(arguments)
     console = machine.wide_console()
+    baseline = {}
+    if chosen.compare:  # first of all: nobody shall wait for figures that cannot be compared
+        try:
+            baseline = results.load(chosen.baseline)
+            results.check_flow(flow_name(chosen), baseline)
+        except (OSError, ValueError) as problem:
+            console.print(f"No comparison: {problem}.", style="red", highlight=False)
+            return 2
     core = measure.pin(chosen.core)
     kept = chosen.keep_memory and native.keep_freed_memory()
     try:
@@ -287,9 +302,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         results.save(figures, chosen.json)
     if chosen.save_baseline:
-        results.save(figures, results.BASELINE)
+        results.save(figures, chosen.baseline)
     if chosen.compare:
-        worse = results.compare(figures, results.load(chosen.compare))
+        worse = results.compare(figures, baseline)
         for line in worse:
             console.print(f"worse: {line}", style="red", highlight=False)
         return int(bool(worse))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BASELINE", "TOLERANCE", "compare", "load", "save"]
+__all__ = ["BASELINE", "TOLERANCE", "check_flow", "compare", "load", "save"]
 
 BASELINE = Path(__file__).parent / "baseline.json"
 
@@ -33,12 +33,17 @@ def load(file: Path = BASELINE) -> Figures:
     return figures
 
 
+def check_flow(flow: str, baseline: Figures) -> None:
+    """Raise ValueError unless the baseline was measured on the same flow."""
+    if baseline["flow"] != flow:
+        raise ValueError(
+            f"the baseline was measured on the flow {baseline['flow']!r}, not {flow!r}"
+        )
+
+
 def compare(figures: Figures, baseline: Figures) -> list[str]:
     """One line for each figure that is worse than the baseline's by more than its tolerance."""
-    if figures["flow"] != baseline["flow"]:
-        raise ValueError(
-            f"the baseline was measured on the flow {baseline['flow']}, not on {figures['flow']}"
-        )
+    check_flow(figures["flow"], baseline)
     return list(_worse(figures, baseline))
 
 
