@@ -129,4 +129,4 @@ LIMIT_PRICE_TYPES = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFI
 
 def names(codes: type) -> dict[int, str]:
     """The name of each number of one of the classes above."""
-    return {number: name for name, number in vars(codes).items() if isinstance(number, int)}
+    return {number: name for name, number in vars(codes).items() if name.isupper()}
