@@ -8,6 +8,7 @@
 VENV ?= .venv
 COMMANDS ?= 1000000
 SOAK ?= 100000000
+SECONDS ?= 600
 MODEL ?= day
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -19,7 +20,7 @@ DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
 KIND := core-$(if $(filter-out 0,$(NEXTRADE_DEBUG)),debug,fast)$(if $(filter-out 0,$(NEXTRADE_NATIVE)),-native)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build bench test test-full soak sanitize check lint types floors stubs \
+.PHONY: help run build bench test test-full soak sanitize fuzz check lint types floors stubs \
     examples format wheel clean
 
 help: ## list the targets
@@ -83,6 +84,9 @@ sanitize: build $(VENV)/.dev ## the tests with the core under the address and un
 	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
 	    PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(PYTEST) --ignore=tests/meta --ignore=tests/unit/bench
+
+fuzz: build $(VENV)/.dev ## search for inputs that break the core (SECONDS=n: for so long)
+	tools/fuzz.sh $(BIN)/python $(SECONDS)
 
 check: lint types floors stubs examples ## all of the next five; make -k goes on after a failure
 

@@ -1,0 +1,1 @@
+"""Fuzzing of the compiled book: arbitrary bytes in, every promise checked after each batch."""
