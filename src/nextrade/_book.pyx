@@ -82,7 +82,12 @@ Trade = namedtuple(
     "Trade",
     "price_ticks qty_lots taker_id maker_id taker_leaves_lots maker_leaves_lots taker_side trade_index",
 )
-Trade.__doc__ = "One execution as the single-call methods report it: ticks, lots, order ids."
+Trade.__doc__ = """One execution as the single-call methods report it.
+
+Price in ticks and quantity in lots; the ids of both orders and the lots each has left
+(for a taker by amount: the amount left); the taker's side (NONE in an uncross); and
+``trade_index``, 1 for the first trade of the book.
+"""
 Top = namedtuple("Top", "bid_ticks bid_lots ask_ticks ask_lots")
 Top.__doc__ = "Best price and visible quantity of each side; None and 0 where a side is empty."
 Indicative = namedtuple("Indicative", "price_ticks volume_lots imbalance_lots")
@@ -250,7 +255,10 @@ cdef class Outcome:
 
     @property
     def leaves_lots(self):
-        """Lots of the call's order that are still open afterwards (0 if it is done)."""
+        """Lots of the call's order that are still open afterwards.
+
+        0 if it is done, and for an order by amount, which has no lots to count.
+        """
         cdef size_t k
         cdef int64_t leaves = 0
         cdef const Event* e
@@ -515,7 +523,11 @@ cdef class OrderBook:
 
         ``display_lots`` makes it an iceberg, ``post_only`` keeps it from taking, ``expire_ns``
         goes with TimeInForce.GTD, ``owner`` and ``self_trade`` prevent trades with oneself.
-        Returns an Outcome; raises the Rejected subclass that names what is wrong.
+        ``timestamp_ns`` decides the place in the queue; None means the book's clock.
+
+        Returns an Outcome. Like every placing method, raises the subclass of Rejected that
+        names what is wrong, TypeError for anything but whole numbers, ValueError for numbers
+        that do not fit their field, and BookBusy or BookStopped.
         """
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
@@ -535,6 +547,7 @@ cdef class OrderBook:
         """Place a market order for a quantity, or for a ``quote_amount`` (ticks x lots) to spend.
 
         It never trades beyond ``worst_price_ticks`` (0: no limit); what is left is canceled.
+        ``time_in_force`` is IOC, or FOK for all or nothing. Returns and raises as :meth:`limit`.
         """
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
@@ -549,7 +562,11 @@ cdef class OrderBook:
 
     def market_to_limit(self, order_id, side, qty_lots, *, worst_price_ticks=0, owner=0,
                         time_in_force=0, self_trade=0, expire_ns=0, timestamp_ns=None):
-        """Take the best opposite price only; the rest stays there as a limit order."""
+        """Take the best opposite price only; the rest stays there as a limit order.
+
+        With nothing on the other side, or only beyond ``worst_price_ticks``, it is canceled.
+        Returns and raises as :meth:`limit`; NotInAuction in a call auction.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_MARKET_TO_LIMIT
@@ -565,7 +582,9 @@ cdef class OrderBook:
              owner=0, time_in_force=0, self_trade=0, display_lots=0, expire_ns=0, timestamp_ns=None):
         """Wait until the market trades at ``trigger_ticks`` or worse for the owner, then trade.
 
-        A market order afterwards (up to ``worst_price_ticks``), or a limit order at ``limit_ticks``.
+        A market order afterwards (up to ``worst_price_ticks``), or a limit order at
+        ``limit_ticks``. Triggers at once if the last price is there already. Returns and
+        raises as :meth:`limit`.
         """
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
@@ -588,7 +607,9 @@ cdef class OrderBook:
                     expire_ns=0, timestamp_ns=None):
         """Wait until the market trades at ``trigger_ticks`` or better for the owner, then trade.
 
-        A market order afterwards (up to ``worst_price_ticks``), or a limit order at ``limit_ticks``.
+        A market order afterwards (up to ``worst_price_ticks``), or a limit order at
+        ``limit_ticks``. Triggers at once if the last price is there already. Returns and
+        raises as :meth:`limit`.
         """
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
@@ -615,7 +636,10 @@ cdef class OrderBook:
         return self.call(&c, timestamp_ns)
 
     def reduce(self, order_id, qty_lots, *, owner=0, timestamp_ns=None):
-        """Take lots off an open order, which keeps its place; taking all of it cancels it."""
+        """Take lots off an open order, which keeps its place; taking all of it cancels it.
+
+        Returns an Outcome; raises BadQuantity, UnknownOrder, NotOwner or Halted.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_REDUCE, order_id, owner)
         c.qty_lots = whole(qty_lots, "qty_lots")
@@ -625,7 +649,9 @@ cdef class OrderBook:
                 timestamp_ns=None):
         """Change price, quantity left, or trigger; what is not given stays as it is.
 
-        The order keeps its place only if the change merely reduces it.
+        The order keeps its place only if the change merely reduces it; otherwise it comes in
+        anew and may trade. Returns an Outcome; raises UnknownOrder, NotOwner, and what a new
+        order of this price and quantity would raise (the old one then stays as it is).
         """
         cdef Command c
         begin(&c, COMMAND_KIND_REPLACE, order_id, owner)
@@ -641,13 +667,19 @@ cdef class OrderBook:
         return self.call(&c, timestamp_ns)
 
     def mass_cancel(self, owner, *, timestamp_ns=None):
-        """Cancel every open order of an owner, in ascending order of id."""
+        """Cancel every open order of an owner, in ascending order of id.
+
+        Returns an Outcome with one event for each; raises Halted.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_MASS_CANCEL, 0, owner)
         return self.call(&c, timestamp_ns)
 
     def expire(self, now_ns):
-        """End every GTD order whose time has come at ``now_ns``."""
+        """End every GTD order whose time has come at ``now_ns``, in any trading state.
+
+        Returns an Outcome with one event for each.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_EXPIRE, 0, 0)
         return self.call(&c, whole(now_ns, "now_ns"))
@@ -655,14 +687,22 @@ cdef class OrderBook:
     # ---- states and auctions ----
 
     def set_state(self, state, *, timestamp_ns=None):
-        """Open the market, collect for an auction, allow only cancels, or halt it."""
+        """Open the market, collect for an auction, allow only cancels, or halt it.
+
+        Returns an Outcome; raises UnknownState, or BookCrossed where an uncross is due first.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_SET_STATE, 0, 0)
         c.state = code_of(state, "state")
         return self.call(&c, timestamp_ns)
 
     def uncross(self, reference_ticks=0, *, then=0, timestamp_ns=None):
-        """End a call auction at one price and go on in the state ``then`` (OPEN)."""
+        """End a call auction at one price and go on in the state ``then`` (OPEN).
+
+        ``reference_ticks`` decides between prices of equal volume and imbalance (0: the last
+        price). Returns an Outcome whose trades are the auction's; raises OnlyInAuction,
+        BadPrice or UnknownState.
+        """
         cdef Command c
         begin(&c, COMMAND_KIND_UNCROSS, 0, 0)
         c.price_ticks = whole(reference_ticks, "reference_ticks")
@@ -670,7 +710,10 @@ cdef class OrderBook:
         return self.call(&c, timestamp_ns)
 
     def indicative(self, reference_ticks=0):
-        """Price, volume and imbalance (bids minus asks) of an uncross at this moment."""
+        """Price, volume and imbalance (bids minus asks) of an uncross at this moment.
+
+        Returns an Indicative; raises ValueError for a negative reference, and MemoryError.
+        """
         cdef AuctionPrice result
         cdef int64_t reference = whole(reference_ticks, "reference_ticks")
         self.not_busy()
@@ -744,7 +787,10 @@ cdef class OrderBook:
         )
 
     def depth(self, levels=10):
-        """The best ``levels`` price levels of each side: two DEPTH_DTYPE arrays (bids, asks)."""
+        """The best ``levels`` price levels of each side: two DEPTH_DTYPE arrays (bids, asks).
+
+        Both run from the best price on; raises ValueError for a negative number of levels.
+        """
         cdef Py_ssize_t limit = levels
         if limit < 0:
             raise ValueError(f"levels must not be negative, got {levels}")

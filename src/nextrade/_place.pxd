@@ -12,7 +12,7 @@ from ._levels cimport crosses, level_key
 from ._match cimport run, run_on, settle_elections, trade_with, trigger_now, unlimited
 from ._memory cimport grow_extras, make_room
 from ._orders cimport rest, rest_plain
-from ._report cimport cancel_taker, reject, report
+from ._report cimport cancel_taker, reject, report, report_accepted
 from ._rules cimport bad_state, bad_value, slide
 from ._types cimport (
     Book,
@@ -234,18 +234,7 @@ cdef inline bint place(Book* b, const Command* c) noexcept nogil:
         reject(b, c, side, REASON_OUT_OF_MEMORY)
         return False
     b.room -= 1
-    report(
-        b,
-        EVENT_KIND_ACCEPTED,
-        c.order_id,
-        c.owner,
-        side,
-        c.price_ticks,
-        c.qty_lots,
-        c.qty_lots,
-        0,
-        0,
-    )
+    report_accepted(b, c)
     if crosses(b, side, c.price_ticks):
         cross_plain(b, c, home)
     else:

@@ -4,11 +4,13 @@ Every function fills all fields, so that recycled memory never shows through.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from ._memory cimport grow_events, stop_book
 from ._types cimport (
     EVENT_FLAG_AUCTION,
     EVENT_FLAG_BY_AMOUNT,
+    EVENT_KIND_ACCEPTED,
     EVENT_KIND_CANCELED,
     EVENT_KIND_REDUCED,
     EVENT_KIND_REJECTED,
@@ -64,6 +66,21 @@ cdef inline void report(
     e.reason = reason
     e.side = side
     e.flags = flags
+
+
+cdef inline void report_accepted(Book* b, const Command* c) noexcept nogil:
+    """ACCEPTED for a plain order. Commands and events begin with the same four fields."""
+    cdef Event* e = next_event(b)
+    memcpy(e, c, 32)
+    memset(&e.leaves_lots, 0, 32)
+    e.leaves_lots = c.qty_lots
+    e.owner = c.owner
+    e.maker_owner = 0
+    e.command = b.command
+    e.kind = EVENT_KIND_ACCEPTED
+    e.reason = 0
+    e.side = c.side
+    e.flags = 0
 
 
 cdef inline void report_trade(
