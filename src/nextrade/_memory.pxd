@@ -84,51 +84,7 @@ cdef inline bint grow(void** array, size_t used_bytes, size_t new_bytes) noexcep
     cdef void* larger = allocate(new_bytes)
     if larger == NULL:
         return False
-    if array[0] != NULL:
-        memcpy(larger, array[0], used_bytes)
-        release(array[0])
-    array[0] = larger
-    return True
-
-
-cdef inline bint new_map(Map* map, size_t keys) noexcept nogil:
-    """An empty map for this many keys: eight of the twelve places of each bucket."""
-    cdef size_t size = keys // 8 + 2
-    if size > <size_t>0xFFFFFFFF:
-        return False
-    map.buckets = <Bucket*>allocate(size * sizeof(Bucket))
-    if map.buckets == NULL:
-        return False
-    memset(map.buckets, 0, size * sizeof(Bucket))
-    map.size = <uint32_t>size
-    map.used = 0
-    return True
-
-
-cdef inline bint grow_ids(Book* b, size_t capacity) noexcept nogil:
-    cdef Map larger
-    cdef uint32_t i
-    if not new_map(&larger, capacity):
-        return False
-    for i in range(1, b.order_top + 1):
-        # The buckets come in no order; ask for them some orders ahead.
-        prefetch(home_of(&larger, tag_of(b.orders[i + 16 if i + 16 <= b.order_top else i].id)))
-        if b.orders[i].level_flags:
-            map_put(&larger, tag_of(b.orders[i].id), i)
-    release(b.ids.buckets)
-    b.ids = larger
-    return True
-
-
-cdef inline bint grow_prices(Book* b, BookSide* s, size_t capacity) noexcept nogil:
-    cdef Map larger
-    cdef uint32_t k
-    if not new_map(&larger, capacity):
-        return False
-    for k in range(s.heap_count):
-        map_put(&larger, tag_of(<uint64_t>b.levels[s.heap[k].level].price), s.heap[k].level)
-    release(s.prices.buckets)
-    s.prices = larger
+    replace_array(array, larger, used_bytes)
     return True
 
 
@@ -137,40 +93,102 @@ cdef inline size_t larger_capacity(size_t capacity, size_t wanted) noexcept nogi
     return grown if grown > wanted else wanted
 
 
+cdef inline void replace_array(void** array, void* larger, size_t used_bytes) noexcept nogil:
+    if array[0] != NULL:
+        memcpy(larger, array[0], used_bytes)
+        release(array[0])
+    array[0] = larger
+
+
+cdef inline bint allocate_all(void** arrays, const size_t* bytes, int count) noexcept nogil:
+    """All of these or none: a book that cannot grow must not pay for trying."""
+    cdef int i
+    cdef bint complete = True
+    for i in range(count):
+        arrays[i] = allocate(bytes[i])
+        complete = complete and arrays[i] != NULL
+    if not complete:
+        for i in range(count):
+            release(arrays[i])
+    return complete
+
+
+cdef inline size_t bucket_count(size_t keys) noexcept nogil:
+    """Buckets of a map for this many keys: eight of the twelve places of each."""
+    return keys // 8 + 2
+
+
+cdef inline void start_map(Map* map, void* memory, size_t buckets) noexcept nogil:
+    memset(memory, 0, buckets * sizeof(Bucket))
+    map.buckets = <Bucket*>memory
+    map.size = <uint32_t>buckets
+    map.used = 0
+
+
+cdef inline void fill_ids(Book* b, Map* larger) noexcept nogil:
+    cdef uint32_t i
+    for i in range(1, b.order_top + 1):
+        # The buckets come in no order; ask for them some orders ahead.
+        prefetch(home_of(larger, tag_of(b.orders[i + 16 if i + 16 <= b.order_top else i].id)))
+        if b.orders[i].level_flags:
+            map_put(larger, tag_of(b.orders[i].id), i)
+    release(b.ids.buckets)
+    b.ids = larger[0]
+
+
 cdef inline bint grow_orders(Book* b, size_t wanted) noexcept nogil:
     cdef size_t capacity = larger_capacity(b.order_capacity, wanted)
+    cdef size_t bytes[3]
+    cdef void* arrays[3]
+    cdef Map ids
     if capacity > MAX_ORDERS:
         capacity = MAX_ORDERS
     if capacity < wanted:
         return False
-    # Arrays that grew when a later one could not are merely larger than they need to be.
-    if not grow_ids(b, capacity):
+    bytes[0] = capacity * sizeof(Order)
+    bytes[1] = capacity * sizeof(Cold)
+    bytes[2] = bucket_count(capacity) * sizeof(Bucket)
+    if not allocate_all(arrays, bytes, 3):
         return False
-    if not grow(<void**>&b.cold, b.order_capacity * sizeof(Cold), capacity * sizeof(Cold)):
-        return False
-    if not grow(<void**>&b.orders, b.order_capacity * sizeof(Order), capacity * sizeof(Order)):
-        return False
+    start_map(&ids, arrays[2], bucket_count(capacity))
+    fill_ids(b, &ids)
+    replace_array(<void**>&b.orders, arrays[0], b.order_capacity * sizeof(Order))
+    replace_array(<void**>&b.cold, arrays[1], b.order_capacity * sizeof(Cold))
     b.order_capacity = <uint32_t>capacity
     return True
+
+
+cdef inline void fill_prices(Book* b, BookSide* s, Map* larger) noexcept nogil:
+    cdef uint32_t k
+    for k in range(s.heap_count):
+        map_put(larger, tag_of(<uint64_t>b.levels[s.heap[k].level].price), s.heap[k].level)
+    release(s.prices.buckets)
+    s.prices = larger[0]
 
 
 cdef inline bint grow_levels(Book* b, size_t wanted) noexcept nogil:
     cdef size_t capacity = larger_capacity(b.level_capacity, wanted)
     cdef size_t used = b.level_capacity
-    cdef size_t i
+    cdef size_t bytes[6]
+    cdef void* arrays[6]
+    cdef Map prices
+    cdef int side
     if capacity > MAX_LEVELS:
         capacity = MAX_LEVELS
     if capacity < wanted:
         return False
-    for i in range(2):
-        if not grow_prices(b, &b.sides[i], capacity):
-            return False
-        if not grow(<void**>&b.sides[i].heap, used * sizeof(HeapEntry), capacity * sizeof(HeapEntry)):
-            return False
-    if not grow(<void**>&b.walk, 0, capacity * sizeof(uint32_t)):
+    bytes[0] = bytes[1] = capacity * sizeof(HeapEntry)
+    bytes[2] = bytes[3] = bucket_count(capacity) * sizeof(Bucket)
+    bytes[4] = capacity * sizeof(uint32_t)
+    bytes[5] = capacity * sizeof(Level)
+    if not allocate_all(arrays, bytes, 6):
         return False
-    if not grow(<void**>&b.levels, used * sizeof(Level), capacity * sizeof(Level)):
-        return False
+    for side in range(2):
+        start_map(&prices, arrays[2 + side], bucket_count(capacity))
+        fill_prices(b, &b.sides[side], &prices)
+        replace_array(<void**>&b.sides[side].heap, arrays[side], used * sizeof(HeapEntry))
+    replace_array(<void**>&b.walk, arrays[4], 0)
+    replace_array(<void**>&b.levels, arrays[5], used * sizeof(Level))
     memset(b.levels + used, 0, (capacity - used) * sizeof(Level))
     b.level_capacity = <uint32_t>capacity
     return True
