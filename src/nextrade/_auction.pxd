@@ -2,7 +2,7 @@
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 
-from ._levels cimport level_emptied, touch, unlink
+from ._levels cimport level_emptied, touch, unlink_head
 from ._match cimport walk_next, walk_push
 from ._memory cimport allocate, release
 from ._orders cimport forget, hidden_of, refresh, take_visible
@@ -141,7 +141,7 @@ cdef inline void used_up(Book* b, int side, uint32_t i) noexcept nogil:
     if hidden_of(b, i):
         refresh(b, i)
         return
-    unlink(b, &b.levels[level_index], o)
+    unlink_head(b, &b.levels[level_index], o)
     s.order_count -= 1
     b.auction_only_count -= b.cold[i].time_in_force == TIME_IN_FORCE_IOC
     forget(b, i)

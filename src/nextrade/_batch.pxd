@@ -40,12 +40,12 @@ cdef enum:
     CACHED_BUCKETS = 2048
 
 
-cdef inline bint execute(Book* b, const Command* c) noexcept nogil:
+cdef inline bint execute(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     """Run any command but PLACE and CANCEL; False if it was refused."""
     if c.kind == COMMAND_KIND_REPLACE:
-        return replace(b, c)
+        return replace(b, c, tag)
     if c.kind == COMMAND_KIND_REDUCE:
-        return reduce(b, c)
+        return reduce(b, c, tag)
     if c.kind == COMMAND_KIND_MASS_CANCEL:
         return mass_cancel(b, c)
     if c.kind == COMMAND_KIND_EXPIRE:
@@ -75,14 +75,13 @@ cdef inline void refuse_for_memory(Book* b, const Command* c, uint32_t index) no
 cdef inline void apply(Book* b, const Command* c, uint32_t index, uint32_t tag) noexcept nogil:
     cdef bint taken
     b.command = index
-    b.tag = tag
     b.timestamp_ns = c.timestamp_ns
     if c.kind == COMMAND_KIND_PLACE:
-        taken = place(b, c)
+        taken = place(b, c, tag)
     elif c.kind == COMMAND_KIND_CANCEL:
-        taken = cancel(b, c)
+        taken = cancel(b, c, tag)
     else:
-        taken = execute(b, c)
+        taken = execute(b, c, tag)
     if c.timestamp_ns > b.clock_ns and likely(taken):
         b.clock_ns = c.timestamp_ns
     if unlikely(b.want_levels):

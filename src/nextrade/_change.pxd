@@ -59,9 +59,9 @@ from ._types cimport (
 )
 
 
-cdef inline uint32_t owned_order(Book* b, const Command* c) noexcept nogil:
+cdef inline uint32_t owned_order(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     """The open order that a command names and may touch; 0 after reporting why not."""
-    cdef uint32_t i = find_tagged(&b.ids, b.orders, c.order_id, b.tag)
+    cdef uint32_t i = find_tagged(&b.ids, b.orders, c.order_id, tag)
     if unlikely(i == 0):
         reject(b, c, SIDE_NONE, REASON_UNKNOWN_ORDER)
         return 0
@@ -78,19 +78,19 @@ cdef inline void cancel_open(Book* b, uint32_t i, uint8_t kind, uint8_t reason) 
         cancel_resting(b, i, kind, reason)
 
 
-cdef inline bint cancel(Book* b, const Command* c) noexcept nogil:
+cdef inline bint cancel(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     cdef uint32_t i
     if unlikely(b.state == TRADING_STATE_HALTED):
         reject(b, c, SIDE_NONE, REASON_HALTED)
         return False
-    i = owned_order(b, c)
+    i = owned_order(b, c, tag)
     if unlikely(i == 0):
         return False
     cancel_open(b, i, EVENT_KIND_CANCELED, REASON_REQUESTED)
     return True
 
 
-cdef inline bint reduce(Book* b, const Command* c) noexcept nogil:
+cdef inline bint reduce(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     cdef uint32_t i
     cdef int64_t left
     cdef uint8_t reason = REASON_NONE
@@ -101,7 +101,7 @@ cdef inline bint reduce(Book* b, const Command* c) noexcept nogil:
     if unlikely(reason):
         reject(b, c, SIDE_NONE, reason)
         return False
-    i = owned_order(b, c)
+    i = owned_order(b, c, tag)
     if unlikely(i == 0):
         return False
     left = b.orders[i].visible + hidden_of(b, i)
@@ -241,7 +241,7 @@ cdef inline uint8_t bad_replacement(Book* b, const Command* c, uint32_t i, int64
     return REASON_NONE
 
 
-cdef inline bint replace(Book* b, const Command* c) noexcept nogil:
+cdef inline bint replace(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     cdef uint32_t i
     cdef int64_t price = c.price_ticks
     cdef uint8_t reason = REASON_NONE
@@ -260,7 +260,7 @@ cdef inline bint replace(Book* b, const Command* c) noexcept nogil:
     if unlikely(reason):
         reject(b, c, SIDE_NONE, reason)
         return False
-    i = owned_order(b, c)
+    i = owned_order(b, c, tag)
     if unlikely(i == 0):
         return False
     reason = bad_replacement(b, c, i, &price)

@@ -134,7 +134,7 @@ cdef inline void enter_state(Book* b, const Command* c) noexcept nogil:
     b.state = c.state
     accept_control(b, c, <uint8_t>(EVENT_KIND_STATE_OPEN + c.state), 0, 0)
     if b.state == TRADING_STATE_OPEN and b.last_price:
-        b.high = b.low = b.last_price
+        b.first_price = b.last_price
         settle_elections(b)
 
 

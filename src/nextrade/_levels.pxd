@@ -154,13 +154,17 @@ cdef inline void touch(Book* b, Level* level) noexcept nogil:
 cdef inline uint32_t level_at(Book* b, int side, int64_t price) noexcept nogil:
     """The level at this price, made if need be (make_room has seen to the space)."""
     cdef BookSide* s = &b.sides[side]
-    cdef Level* level
-    cdef uint32_t i
     if s.best_price == price and s.best:
-        i = s.best
-        touch(b, &b.levels[i])
-        return i
-    i = find_level(&s.prices, b.levels, <uint64_t>price)
+        touch(b, &b.levels[s.best])
+        return s.best
+    return level_away(b, side, price)
+
+
+cdef inline uint32_t level_away(Book* b, int side, int64_t price) noexcept nogil:
+    """The same where the price is not the best one."""
+    cdef BookSide* s = &b.sides[side]
+    cdef Level* level
+    cdef uint32_t i = find_level(&s.prices, b.levels, <uint64_t>price)
     if likely(i != 0):
         touch(b, &b.levels[i])
         if b.levels[i].count == 0:
@@ -189,32 +193,51 @@ cdef inline uint32_t level_at(Book* b, int side, int64_t price) noexcept nogil:
     return i
 
 
+cdef inline void link_late(Book* b, Level* level, uint32_t i, int64_t timestamp_ns) noexcept nogil:
+    """Link an order that is earlier than some order of its queue, and arrives after it."""
+    cdef uint32_t before = level.tail
+    cdef uint32_t behind = 0
+    if before and timestamp_ns < b.cold[level.head].timestamp_ns:
+        behind = level.head
+        before = 0
+    while before and b.cold[before].timestamp_ns > timestamp_ns:
+        behind = before
+        before = b.orders[before].prev
+    b.orders[i].prev = before
+    b.orders[i].next = behind
+    b.orders[before].next = i
+    b.orders[behind].prev = i
+    level.head = level.head if before else i
+    level.tail = level.tail if behind else i
+
+
 cdef inline void enqueue(Book* b, uint32_t level_index, uint32_t i, int64_t timestamp_ns) noexcept nogil:
     """Put an order into the queue by (timestamp, arrival); its quantities are set already."""
     cdef Level* level = &b.levels[level_index]
     cdef Order* o = &b.orders[i]
     cdef uint32_t before = level.tail
-    cdef uint32_t behind = 0
     b.cold[i].timestamp_ns = timestamp_ns
-    if likely(timestamp_ns >= level.latest_ns):
-        level.latest_ns = timestamp_ns
-    elif timestamp_ns < b.cold[level.head].timestamp_ns and level.count:
-        behind = level.head
-        before = 0
-    else:
-        # A late arrival walks forward past everything with a later timestamp.
-        while before and b.cold[before].timestamp_ns > timestamp_ns:
-            behind = before
-            before = b.orders[before].prev
-    o.prev = before
-    o.next = behind
-    # Order 0 takes the writes of missing neighbours: a branch here would be a coin toss.
-    b.orders[before].next = i
-    b.orders[behind].prev = i
-    level.head = level.head if before else i
-    level.tail = level.tail if behind else i
     level.count += 1
     level.visible += o.visible
+    if unlikely(timestamp_ns < level.latest_ns):
+        link_late(b, level, i, timestamp_ns)
+        return
+    level.latest_ns = timestamp_ns
+    o.prev = before
+    o.next = 0
+    # Order 0 takes the writes of missing neighbours: a branch here would be a coin toss.
+    b.orders[before].next = i
+    level.head = level.head if before else i
+    level.tail = i
+
+
+cdef inline void unlink_head(Book* b, Level* level, const Order* o) noexcept nogil:
+    """Take the first order out of its queue; the level may be empty afterwards."""
+    cdef uint32_t behind = o.next
+    b.orders[behind].prev = 0
+    level.head = behind
+    level.tail = level.tail if behind else 0
+    level.count -= 1
 
 
 cdef inline void unlink(Book* b, Level* level, const Order* o) noexcept nogil:

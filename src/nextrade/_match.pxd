@@ -7,7 +7,7 @@ except the event buffer, which looks after itself.
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from ._dormant cimport FALLING, RISING, elect, stop_gone
-from ._levels cimport level_emptied, level_key, touch, unlink
+from ._levels cimport level_emptied, level_key, touch, unlink_head
 from ._orders cimport (
     cancel_resting,
     drop_extra,
@@ -120,10 +120,8 @@ cdef inline void trade_with(
     level.visible -= lots
     s.open_lots -= lots
     b.last_price = price
-    if b.high < price:
-        b.high = price
-    if price < b.low:
-        b.low = price
+    if b.first_price == 0:
+        b.first_price = price
     report_trade(
         b, taker_id, taker_owner, taker_side, price, lots, taker_leaves, o, o.visible + hidden, flags
     )
@@ -131,7 +129,7 @@ cdef inline void trade_with(
         if unlikely(hidden != 0):
             refresh(b, i)
             return
-        unlink(b, level, o)
+        unlink_head(b, level, o)
         s.order_count -= 1
         forget(b, i)
         if level.count == 0:
@@ -265,9 +263,8 @@ cdef inline bint fillable(Book* b, const Taker* t) noexcept nogil:
 
 
 cdef inline void run(Book* b, Taker* t) noexcept nogil:
-    """Match an order and deal with what is left of it; remember the range of its trades."""
-    b.high = 0
-    b.low = INT64_MAX
+    """Match an order and deal with what is left of it; remember its first trade price."""
+    b.first_price = 0
     run_on(b, t)
 
 
@@ -329,9 +326,13 @@ cdef inline void run_elected(Book* b) noexcept nogil:
     cdef Taker t
     cdef uint32_t i
     while True:
-        if b.high:
-            elect(b, b.high, b.low)
-            b.high = 0
+        if b.first_price:
+            elect(
+                b,
+                b.first_price if b.first_price > b.last_price else b.last_price,
+                b.first_price if b.first_price < b.last_price else b.last_price,
+            )
+            b.first_price = 0
         if b.waiting_count == 0:
             break
         i = b.waiting[b.waiting_first]
@@ -352,5 +353,5 @@ cdef inline void trigger_now(Book* b, uint32_t i) noexcept nogil:
     stop_gone(b, RISING if x.rising else FALLING)
     b.waiting[b.waiting_count] = i
     b.waiting_count += 1
-    b.high = 0
+    b.first_price = 0
     settle_elections(b)

@@ -169,14 +169,14 @@ cdef inline void shrink_resting(Book* b, uint32_t i, int64_t lots) noexcept nogi
     take_visible(b, i, lots)
 
 
-cdef inline void rest_plain(Book* b, const Command* c, int64_t lots, Bucket* home) noexcept nogil:
+cdef inline void rest_plain(Book* b, const Command* c, int64_t lots, Bucket* home, uint32_t tag) noexcept nogil:
     """A GTC limit order with nothing special about it: the common case. ``home`` is its id's."""
     cdef int side = c.side
     cdef uint32_t i = new_order(b)
     cdef uint32_t level_index = level_at(b, side, c.price_ticks)
     cdef Order* o = &b.orders[i]
     cdef Cold* cold = &b.cold[i]
-    put_from(&b.ids, home, mark_of(b.tag), i)
+    put_from(&b.ids, home, mark_of(tag), i)
     o.id = c.order_id
     o.visible = lots
     o.level_flags = level_index

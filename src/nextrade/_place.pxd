@@ -44,6 +44,7 @@ from ._types cimport (
     Taker,
     likely,
     product_overflows,
+    sum_overflows,
     unlikely,
 )
 
@@ -171,7 +172,7 @@ cdef inline bint place_checked(Book* b, const Command* c) noexcept nogil:
     return place_special(b, c)
 
 
-cdef inline void cross_plain(Book* b, const Command* c, Bucket* home) noexcept nogil:
+cdef inline void cross_plain(Book* b, const Command* c, Bucket* home, uint32_t tag) noexcept nogil:
     """A plain limit order takes from plain orders; at anything else the general way takes over."""
     cdef BookSide* s = &b.sides[1 - c.side]
     cdef int64_t key = level_key(1 - c.side, c.price_ticks)
@@ -180,8 +181,7 @@ cdef inline void cross_plain(Book* b, const Command* c, Bucket* home) noexcept n
     cdef uint32_t i
     cdef Order* o
     cdef Taker t
-    b.high = 0
-    b.low = INT64_MAX
+    b.first_price = 0
     while s.best_key <= key and s.best:
         i = b.levels[s.best].head
         o = &b.orders[i]
@@ -197,14 +197,13 @@ cdef inline void cross_plain(Book* b, const Command* c, Bucket* home) noexcept n
         if leaves == 0:
             settle_elections(b)
             return
-    rest_plain(b, c, leaves, home)
+    rest_plain(b, c, leaves, home, tag)
     settle_elections(b)
 
 
-cdef inline bint place(Book* b, const Command* c) noexcept nogil:
+cdef inline bint place(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     """Place an order. The path below is for a GTC limit order that may take, in an open market."""
     cdef uint8_t side = c.side
-    cdef bint roomy
     cdef Bucket* home
     # All that a plain order does not have, in one value: codes other than its side (the eight
     # bytes from ``kind`` on), other fields, another state.
@@ -222,21 +221,19 @@ cdef inline bint place(Book* b, const Command* c) noexcept nogil:
     ):
         return place_checked(b, c)
     # Making room may move the id map, so it comes before looking for the id.
-    roomy = likely(b.room != 0) or make_room(b)
-    home = home_of(&b.ids, b.tag)
-    if unlikely(find_from(&b.ids, home, mark_of(b.tag), b.orders, c.order_id) != 0):
+    if unlikely(b.room == 0) and not make_room(b):
+        return place_checked(b, c)
+    home = home_of(&b.ids, tag)
+    if unlikely(find_from(&b.ids, home, mark_of(tag), b.orders, c.order_id) != 0):
         reject(b, c, side, REASON_DUPLICATE_ORDER_ID)
         return False
-    if unlikely(c.qty_lots > INT64_MAX - b.sides[side].open_lots):
+    if unlikely(sum_overflows(b.sides[side].open_lots, c.qty_lots)):
         reject(b, c, side, REASON_BOOK_OVERFLOW)
-        return False
-    if unlikely(not roomy):
-        reject(b, c, side, REASON_OUT_OF_MEMORY)
         return False
     b.room -= 1
     report_accepted(b, c)
     if crosses(b, side, c.price_ticks):
-        cross_plain(b, c, home)
+        cross_plain(b, c, home, tag)
     else:
-        rest_plain(b, c, c.qty_lots, home)
+        rest_plain(b, c, c.qty_lots, home, tag)
     return True

@@ -20,18 +20,23 @@ cdef extern from *:
       { __builtin_prefetch(p); __asm__ volatile("" : : "r"(p)); }
       static inline int nx_product_overflows(int64_t a, int64_t b)
       { int64_t r; return __builtin_mul_overflow(a, b, &r); }
+      static inline int nx_sum_overflows(int64_t a, int64_t b)
+      { int64_t r; return __builtin_add_overflow(a, b, &r); }
     #else
       #define NX_LIKELY(x) (x)
       #define NX_UNLIKELY(x) (x)
       #define NX_PREFETCH(p) ((void)(p))
-      /* Both factors are known to be greater than zero or zero. */
+      /* Both numbers are known not to be negative. */
       static inline int nx_product_overflows(int64_t a, int64_t b)
       { return b != 0 && a > INT64_MAX / b; }
+      static inline int nx_sum_overflows(int64_t a, int64_t b)
+      { return a > INT64_MAX - b; }
     #endif
     """
     bint likely "NX_LIKELY"(bint) noexcept nogil
     bint unlikely "NX_UNLIKELY"(bint) noexcept nogil
     void prefetch "NX_PREFETCH"(const void*) noexcept nogil
+    bint sum_overflows "nx_sum_overflows"(int64_t, int64_t) noexcept nogil
     bint product_overflows "nx_product_overflows"(int64_t, int64_t) noexcept nogil
 
 cdef enum:
@@ -373,18 +378,17 @@ cdef struct Book:
     uint32_t room
     uint32_t gtd_count
     uint32_t auction_only_count
-    # Of the running command: position, hash of its order id, time.
+    # Of the running command: position in the batch, time.
     uint32_t command
-    uint32_t tag
     int64_t timestamp_ns
     int64_t clock_ns
     int64_t last_price
     int64_t trade_count
     uint64_t arrival
     uint64_t serial
-    # Range of the prices that the running order traded at; high 0 if none.
-    int64_t high
-    int64_t low
+    # First price that the running order traded at, 0 if none. Its prices go one way only, so
+    # this and the last price are their range.
+    int64_t first_price
     uint8_t state
     uint8_t want_levels
     # Events or updates were lost for want of memory.
