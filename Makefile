@@ -123,6 +123,7 @@ wheel: $(VENV)/.dev ## build sdist and wheel in isolation, test the wheel in a c
 	cd build/wheel-check && ../wheel-venv/bin/python -m pytest --ignore=tests/meta
 
 clean: ## remove everything that was built, but for the virtual environment
-	rm -rf build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache .benchmarks
 	rm -f src/nextrade/_book*.so src/nextrade/_book*.pyd $(VENV)/.core-*
 	find . -name __pycache__ -type d -not -path './.venv/*' -exec rm -rf {} +
