@@ -172,8 +172,11 @@ cdef inline bint place_checked(Book* b, const Command* c) noexcept nogil:
     return place_special(b, c)
 
 
-cdef inline void cross_plain(Book* b, const Command* c, Bucket* home, uint32_t tag) noexcept nogil:
-    """A plain limit order takes from plain orders; at anything else the general way takes over."""
+cdef inline int64_t cross_plain(Book* b, const Command* c) noexcept nogil:
+    """A plain limit order takes from plain orders; returns the lots that are still to rest.
+
+    At anything else the general way takes over.
+    """
     cdef BookSide* s = &b.sides[1 - c.side]
     cdef int64_t key = level_key(1 - c.side, c.price_ticks)
     cdef int64_t leaves = c.qty_lots
@@ -189,22 +192,20 @@ cdef inline void cross_plain(Book* b, const Command* c, Bucket* home, uint32_t t
             new_taker(c, c.price_ticks, &t)
             t.leaves = leaves
             run_on(b, &t)
-            settle_elections(b)
-            return
+            return 0
         lots = leaves if leaves < o.visible else o.visible
         leaves -= lots
         trade_with(b, s, i, lots, 0, c.order_id, c.owner, c.side, leaves, 0)
         if leaves == 0:
-            settle_elections(b)
-            return
-    rest_plain(b, c, leaves, home, tag)
-    settle_elections(b)
+            break
+    return leaves
 
 
 cdef inline bint place(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     """Place an order. The path below is for a GTC limit order that may take, in an open market."""
     cdef uint8_t side = c.side
     cdef Bucket* home
+    cdef int64_t leaves = c.qty_lots
     # All that a plain order does not have, in one value: codes other than its side (the eight
     # bytes from ``kind`` on), other fields, another state.
     cdef uint64_t special = (
@@ -233,7 +234,11 @@ cdef inline bint place(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     b.room -= 1
     report_accepted(b, c)
     if crosses(b, side, c.price_ticks):
-        cross_plain(b, c, home, tag)
-    else:
-        rest_plain(b, c, c.qty_lots, home, tag)
+        leaves = cross_plain(b, c)
+        if leaves == 0:
+            settle_elections(b)
+            return True
+    rest_plain(b, c, leaves, home, tag)
+    if unlikely(leaves != c.qty_lots):
+        settle_elections(b)
     return True
