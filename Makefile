@@ -84,7 +84,7 @@ sanitize: build $(VENV)/.dev ## the tests with the core under the address and un
 	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
 	    PYTHONMALLOC=malloc UBSAN_OPTIONS=print_stacktrace=1 \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-	    $(PYTEST) --capture=sys --ignore=tests/meta --ignore=tests/unit/bench
+	    $(PYTEST) -s --ignore=tests/meta --ignore=tests/unit/bench
 
 fuzz: build $(VENV)/.dev ## search for inputs that break the core (SECONDS=n: for so long)
 	tools/fuzz.sh $(BIN)/python $(SECONDS)
