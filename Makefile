@@ -81,12 +81,10 @@ soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so ma
 sanitize: build $(VENV)/.dev ## the tests with the core under the address and undefined-behaviour sanitizers
 	NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
 	    build --build-base build/sanitize --build-lib build/sanitize/lib
-	@rm -f build/sanitize/report.*
 	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
-	    PYTHONMALLOC=malloc UBSAN_OPTIONS=print_stacktrace=1:log_path=build/sanitize/report \
-	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=build/sanitize/report \
-	    $(PYTEST) --ignore=tests/meta --ignore=tests/unit/bench \
-	    || { cat build/sanitize/report.*; exit 1; }
+	    PYTHONMALLOC=malloc UBSAN_OPTIONS=print_stacktrace=1 \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	    $(PYTEST) -s --ignore=tests/meta --ignore=tests/unit/bench
 
 fuzz: build $(VENV)/.dev ## search for inputs that break the core (SECONDS=n: for so long)
 	tools/fuzz.sh $(BIN)/python $(SECONDS)
