@@ -13,7 +13,7 @@ import weakref
 import pytest
 
 from nextrade import OrderBook, errors
-from nextrade.errors import BookBusy
+from nextrade.errors import BookBusy, NexTradeError
 from tests.model.compiled import command_array
 from tests.model.streams import stream
 from tests.unit.core.books import (
@@ -63,9 +63,9 @@ CALLS = {
 class Worker(threading.Thread):
     """A thread that runs one slow batch in a book."""
 
-    def __init__(self, book: OrderBook) -> None:
+    def __init__(self, book: OrderBook, size: int) -> None:
         super().__init__(daemon=True)
-        self.book, self.batch = book, slow_batch(book)
+        self.book, self.batch = book, slow_batch(book, size)
         self.started_at = self.ended_at = 0.0
 
     def run(self) -> None:
@@ -74,34 +74,39 @@ class Worker(threading.Thread):
         self.ended_at = time.monotonic()
 
     def until_inside(self) -> None:
-        """Start, and wait until the thread is inside the book."""
+        """Start, and wait until the thread is inside the book (or is through already)."""
         self.start()
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        while self.is_alive():
             try:
                 self.book.top()
             except BookBusy:
                 return
-        raise TimeoutError("the thread did not get into the book")
+
+
+# On a machine with much else to do a batch may be over before anybody looks: then a longer one.
+SIZES = (15_000, 30_000, 60_000)
 
 
 def test_every_call_from_another_thread_is_refused():
     """BookBusy for each method while a batch runs, and the book is as if nobody had called."""
-    book = OrderBook()
-    worker = Worker(book)
-    before = book.state_hash()
-    worker.until_inside()
+    for size in SIZES:
+        book = OrderBook()
+        worker = Worker(book, size)
+        before = book.state_hash()
+        worker.until_inside()
+        answers = {}
+        for name, call in CALLS.items():
+            try:
+                call(book)
+            except BookBusy as refusal:
+                answers[name] = str(refusal)
+            except NexTradeError:
+                continue
+        still_inside = worker.is_alive()
+        worker.join()
+        if still_inside:
+            break
 
-    answers = {}
-    for name, call in CALLS.items():
-        try:
-            call(book)
-        except BookBusy as refusal:
-            answers[name] = str(refusal)
-    still_inside = worker.is_alive()
-    worker.join()
-
-    assert still_inside, "the batch was too short for this test"
     assert answers.keys() == CALLS.keys()
     assert all("another thread" in text for text in answers.values())
     assert book.state_hash() == before
@@ -118,7 +123,7 @@ def test_every_method_is_covered_by_the_test_above():
 
 def test_a_batch_leaves_python_to_other_threads():
     """While one thread runs a batch, another one executes Python code."""
-    worker = Worker(OrderBook())
+    worker = Worker(OrderBook(), SIZES[1])
     worker.until_inside()
     ticks = []
     while worker.is_alive():
@@ -193,18 +198,30 @@ LATE_CALLS = {
 }
 
 
+def was_refused(call, book, worker):
+    """Make the call, which lets the worker in, and answer whether it was refused then."""
+    number, snapshot = meanwhile(book, worker)
+    try:
+        call(book, number, snapshot)
+    except BookBusy:
+        return True
+    finally:
+        worker.join()
+    return False
+
+
 @pytest.mark.parametrize("call", LATE_CALLS.values(), ids=LATE_CALLS)
 def test_a_thread_that_comes_in_during_a_conversion_is_noticed(call):
     """Arguments that run Python code cannot get two threads into one book."""
-    book = OrderBook()
-    worker = Worker(book)
-    number, snapshot = meanwhile(book, worker)
+    for size in SIZES:
+        book = OrderBook()
+        worker = Worker(book, size)
+        refused = was_refused(call, book, worker)
+        book.check_invariants()
+        if refused:
+            break
 
-    with pytest.raises(BookBusy):
-        call(book, number, snapshot)
-    worker.join()
-
-    book.check_invariants()
+    assert refused
     assert len(book) == len(worker.batch)
 
 
