@@ -5,6 +5,7 @@ command was taken; a refused one has written its event and changed nothing.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memcpy
 
 from ._dormant cimport add_dormant, condition_holds, push_expiry, rises
 from ._index cimport find_from, find_order, home_of, mark_of
@@ -208,8 +209,10 @@ cdef inline bint place(Book* b, const Command* c, uint32_t tag) noexcept nogil:
     cdef int64_t leaves = c.qty_lots
     # All that a plain order does not have, in one value: codes other than its side (the eight
     # bytes from ``kind`` on), other fields, another state.
-    cdef uint64_t special = (
-        ((<const uint64_t*>&c.kind)[0] & PLAIN_MASK ^ COMMAND_KIND_PLACE)
+    cdef uint64_t special
+    memcpy(&special, &c.kind, sizeof(special))
+    special = (
+        (special & PLAIN_MASK ^ COMMAND_KIND_PLACE)
         | <uint64_t>(c.trigger_ticks | c.display_lots | c.quote_amount | c.expire_ns)
         | b.state
     )
