@@ -30,7 +30,11 @@ COMPACT_DTYPE = np.dtype(
         ]
     ]
 )
-RAW, LEVELS, NEIGHBOURS, STARVED = 1, 2, 4, 8
+RAW, LEVELS, NEIGHBOURS, STARVED, LONG = 1, 2, 4, 8, 16
+# The long form of an input: its commands so many times, over more ids and prices each time.
+TURNS = 6
+# Large enough for the book to look ahead in a batch.
+LARGE = 20_000
 
 PLACE, CANCEL, REDUCE, REPLACE, MASS_CANCEL, EXPIRE, SET_STATE, UNCROSS = range(1, 9)
 KINDS = np.array(
@@ -68,6 +72,7 @@ class Case:
     batch_sizes: tuple[int, int]
     branch_at: int
     allocations: int | None
+    capacity: int
 
     def batches(self) -> list[np.ndarray]:
         """The commands in pieces of alternating sizes."""
@@ -89,6 +94,8 @@ def decode(data: bytes) -> Case:
     else:
         rows = np.frombuffer(body[: len(body) // 10 * 10], COMPACT_DTYPE)
         commands = compact_commands(rows, bool(mode & NEIGHBOURS))
+        if mode & LONG:
+            commands = prolonged(commands)
     bound_slices(commands)
     return Case(
         commands,
@@ -96,6 +103,7 @@ def decode(data: bytes) -> Case:
         batch_sizes=(1 + head[1] % 16 * 5, 1 + head[1] // 16 * 9),
         branch_at=head[2] % 8,
         allocations=head[3] % 32 if mode & STARVED else None,
+        capacity=LARGE if head[2] >= 192 else 0,
     )
 
 
@@ -104,6 +112,22 @@ def bound_slices(commands: np.ndarray) -> None:
     if (commands["qty_lots"] > 4096).any():
         display = commands["display_lots"]
         display[(display > 0) & (display < 2**53)] += 2**53
+
+
+def prolonged(commands: np.ndarray) -> np.ndarray:
+    """The commands again and again, each turn with other ids, over hundreds of price levels."""
+    turns = []
+    spread = np.arange(len(commands)) * 37 % 300
+    for turn in range(TURNS):
+        again = commands.copy()
+        again["order_id"] += 256 * turn
+        for name in ("price_ticks", "trigger_ticks"):
+            usual = (again[name] >= 90) & (again[name] <= 110)
+            again[name][usual] += (spread * (turn + 1) % 300)[usual]
+        again["timestamp_ns"] += 40 * turn
+        again["expire_ns"][again["expire_ns"] > 0] += 40 * turn
+        turns.append(again)
+    return np.concatenate(turns)
 
 
 def narrow(values: np.ndarray, low: int, count: int) -> np.ndarray:

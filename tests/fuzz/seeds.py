@@ -2,14 +2,26 @@
 
 import random
 
-from tests.fuzz.decoding import HEAD_BYTES, LEVELS, NEIGHBOURS, RAW, STARVED
+from tests.fuzz.decoding import HEAD_BYTES, LEVELS, LONG, NEIGHBOURS, RAW, STARVED
 from tests.model.compiled import command_array
 from tests.model.streams import stream
 
-MODES = (0, LEVELS, NEIGHBOURS, NEIGHBOURS | LEVELS, STARVED, STARVED | LEVELS, RAW, RAW | LEVELS)
+MODES = (
+    0,
+    LEVELS,
+    LONG,
+    LONG | LEVELS,
+    LONG | STARVED,
+    NEIGHBOURS,
+    NEIGHBOURS | LEVELS,
+    STARVED,
+    STARVED | LEVELS,
+    RAW,
+    RAW | LEVELS,
+)
 
 
-def seeds(count: int = 32) -> list[bytes]:
+def seeds(count: int = 44) -> list[bytes]:
     """Inputs of every mode: random ones in short form, and streams that make sense as records."""
     dice = random.Random(0)
     found = []

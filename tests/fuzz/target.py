@@ -46,7 +46,7 @@ def check_input(data: bytes) -> None:
 
 def check_case(case: Case) -> None:
     """Run the batches, compare with an auditor, the level updates, and a copy made on the way."""
-    book, copy = OrderBook(), None
+    book, copy = OrderBook(capacity=case.capacity), None
     auditor, ladder = Auditor(), Ladder()
     for number, batch in enumerate(case.batches()):
         if number == case.branch_at:
@@ -96,7 +96,7 @@ def compare_open_orders(book: OrderBook, auditor: Auditor) -> None:
 
 def starve_case(case: Case, allocations: int) -> None:
     """Run the batches with little memory: what fails must fail cleanly."""
-    book, auditor = OrderBook(), Auditor()
+    book, auditor = OrderBook(capacity=case.capacity), Auditor()
     for number, batch in enumerate(case.batches()):
         saved = book.snapshot()
         before = book.state_hash()

@@ -38,8 +38,8 @@ def test_a_lost_record_is_found(monkeypatch, lost):
     """A book that forgets to report something breaks a promise that the target checks."""
 
     class Forgetful:
-        def __init__(self):
-            self.book = OrderBook()
+        def __init__(self, capacity):
+            self.book = OrderBook(capacity=capacity)
 
         def __getattr__(self, name):
             return getattr(self.book, name)
