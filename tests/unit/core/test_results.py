@@ -46,7 +46,7 @@ def test_many_small_results_can_be_kept():
     kept = [book.process(commands(1, order_id=k, price_ticks=k + 1)) for k in range(10_000)]
 
     assert [int(events["order_id"][0]) for events in kept] == list(range(10_000))
-    assert all(events.base is None for events in kept)
+    assert len({events.ctypes.data // 1024 for events in kept}) < 5_000
 
 
 def test_a_view_keeps_its_result_alive():
