@@ -548,11 +548,8 @@ cdef class OrderBook:
         c.side = code_of(side, "side")
         c.price_ticks = whole(price_ticks, "price_ticks")
         c.qty_lots = whole(qty_lots, "qty_lots")
-        c.time_in_force = code_of(time_in_force, "time_in_force")
         c.post_only = code_of(post_only, "post_only")
-        c.self_trade = code_of(self_trade, "self_trade")
-        c.display_lots = whole(display_lots, "display_lots")
-        c.expire_ns = whole(expire_ns, "expire_ns")
+        fill_stay(&c, time_in_force, self_trade, display_lots, expire_ns)
         return self.call(&c, timestamp_ns)
 
     def market(self, order_id, side, qty_lots=0, *, quote_amount=0, worst_price_ticks=0, owner=0,
@@ -602,17 +599,10 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_STOP_MARKET if limit_ticks is None else ORDER_TYPE_STOP_LIMIT
-        c.side = code_of(side, "side")
-        c.trigger_ticks = whole(trigger_ticks, "trigger_ticks")
-        c.qty_lots = whole(qty_lots, "qty_lots")
-        if limit_ticks is None:
-            c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
-        else:
-            c.price_ticks = whole(limit_ticks, "limit_ticks")
-        c.time_in_force = code_of(time_in_force, "time_in_force")
-        c.self_trade = code_of(self_trade, "self_trade")
-        c.display_lots = whole(display_lots, "display_lots")
-        c.expire_ns = whole(expire_ns, "expire_ns")
+        fill_dormant(
+            &c, side, trigger_ticks, qty_lots, worst_price_ticks if limit_ticks is None else limit_ticks
+        )
+        fill_stay(&c, time_in_force, self_trade, display_lots, expire_ns)
         return self.call(&c, timestamp_ns)
 
     def take_profit(self, order_id, side, trigger_ticks, qty_lots, *, limit_ticks=None,
@@ -627,17 +617,10 @@ cdef class OrderBook:
         cdef Command c
         begin(&c, COMMAND_KIND_PLACE, order_id, owner)
         c.order_type = ORDER_TYPE_TAKE_PROFIT_MARKET if limit_ticks is None else ORDER_TYPE_TAKE_PROFIT_LIMIT
-        c.side = code_of(side, "side")
-        c.trigger_ticks = whole(trigger_ticks, "trigger_ticks")
-        c.qty_lots = whole(qty_lots, "qty_lots")
-        if limit_ticks is None:
-            c.price_ticks = whole(worst_price_ticks, "worst_price_ticks")
-        else:
-            c.price_ticks = whole(limit_ticks, "limit_ticks")
-        c.time_in_force = code_of(time_in_force, "time_in_force")
-        c.self_trade = code_of(self_trade, "self_trade")
-        c.display_lots = whole(display_lots, "display_lots")
-        c.expire_ns = whole(expire_ns, "expire_ns")
+        fill_dormant(
+            &c, side, trigger_ticks, qty_lots, worst_price_ticks if limit_ticks is None else limit_ticks
+        )
+        fill_stay(&c, time_in_force, self_trade, display_lots, expire_ns)
         return self.call(&c, timestamp_ns)
 
     # ---- changing and leaving ----
@@ -972,6 +955,24 @@ cdef int begin(Command* c, uint8_t kind, order_id, owner) except -1:
     c.kind = kind
     c.order_id = id_of(order_id)
     c.owner = <uint32_t>within(owner, "owner", 0xFFFFFFFF)
+    return 0
+
+
+cdef int fill_dormant(Command* c, side, trigger_ticks, qty_lots, price_ticks) except -1:
+    """What stops and take-profits have in common; the price is the limit or the worst price."""
+    c.side = code_of(side, "side")
+    c.trigger_ticks = whole(trigger_ticks, "trigger_ticks")
+    c.qty_lots = whole(qty_lots, "qty_lots")
+    c.price_ticks = whole(price_ticks, "limit_ticks or worst_price_ticks")
+    return 0
+
+
+cdef int fill_stay(Command* c, time_in_force, self_trade, display_lots, expire_ns) except -1:
+    """How an order stays that may stay."""
+    c.time_in_force = code_of(time_in_force, "time_in_force")
+    c.self_trade = code_of(self_trade, "self_trade")
+    c.display_lots = whole(display_lots, "display_lots")
+    c.expire_ns = whole(expire_ns, "expire_ns")
     return 0
 
 
