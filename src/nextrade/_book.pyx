@@ -18,8 +18,7 @@ from libc.string cimport memcpy, memset
 from ._auction cimport AuctionPrice, auction_price
 from ._batch cimport apply_all
 from ._index cimport find_order
-from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_levels, grow_orders, make_room, release
-from ._orders cimport hidden_of
+from ._memory cimport allocate, allocations_left, book_bytes, free_book, grow, grow_orders, make_room, release
 from ._state cimport (
     check_book,
     read_records,

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ._index cimport find_order, map_put, tag_of
 from ._memory cimport new_extra, new_order
-from ._orders cimport drop_extra, forget
+from ._orders cimport forget
 from ._report cimport report
 from ._types cimport (
     ORDER_DORMANT,

@@ -11,7 +11,6 @@ from ._levels cimport enqueue, level_at, level_emptied, touch, unlink
 from ._memory cimport free_extra, free_order, new_extra, new_order
 from ._report cimport report
 from ._types cimport (
-    EVENT_KIND_CANCELED,
     EVENT_KIND_REFRESHED,
     LEVEL_MASK,
     ORDER_DORMANT,

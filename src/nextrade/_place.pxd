@@ -43,7 +43,6 @@ from ._types cimport (
     TRADING_STATE_AUCTION,
     TRADING_STATE_OPEN,
     Taker,
-    likely,
     product_overflows,
     sum_overflows,
     unlikely,

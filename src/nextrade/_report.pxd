@@ -8,14 +8,12 @@ from libc.string cimport memcpy, memset
 
 from ._memory cimport grow_events, stop_book
 from ._types cimport (
-    EVENT_FLAG_AUCTION,
     EVENT_FLAG_BY_AMOUNT,
     EVENT_KIND_ACCEPTED,
     EVENT_KIND_CANCELED,
     EVENT_KIND_REDUCED,
     EVENT_KIND_REJECTED,
     EVENT_KIND_TRADE,
-    SIDE_NONE,
     Book,
     Command,
     Event,

@@ -5,12 +5,10 @@ from libc.string cimport memset
 
 from ._dormant cimport (
     condition_holds,
-    expiring_order,
     is_waiting_for,
     push_expiry,
     push_stop,
     rises,
-    stop_before,
     stop_sift_down,
 )
 from ._index cimport find_level, find_order, map_put, tag_of
