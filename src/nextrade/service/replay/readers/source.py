@@ -1,14 +1,17 @@
-"""What a reader is: a file opened as a source of command batches, with a known length."""
+"""What a reader is: a file opened as a recording (of messages) or as a flow (of commands)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from ....errors import DataError
+from ..messages import Aggressors, Part
 
 Commands = npt.NDArray[np.void]
 """A one-dimensional, contiguous array of COMMAND_DTYPE."""
@@ -21,8 +24,38 @@ class Batch(NamedTuple):
     position: int
 
 
-class Source(Protocol):
-    """A file that was recognised and opened. It can be read more than once."""
+@dataclass(slots=True)
+class BadRecords:
+    """What to do with a record that cannot be read: stop (strict), or skip, count and say."""
+
+    skip: bool = False
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+    """What was wrong with the first few, each with its place in the file."""
+
+    def meet(self, error: DataError, records: int = 1) -> None:
+        """Note bad records; raises ``error`` itself unless they are to be skipped."""
+        if not self.skip:
+            raise error
+        self.count += records
+        if len(self.first) < 5:
+            self.first.append(str(error))
+
+    def reset(self) -> None:
+        """Forget what an earlier reading met."""
+        self.count = 0
+        self.first.clear()
+
+    def remarks(self) -> list[str]:
+        """What a user should know, a sentence each."""
+        if not self.count:
+            return []
+        return [f"{self.count:,} records could not be read and were skipped", *self.first]
+
+
+@runtime_checkable
+class Flow(Protocol):
+    """A file of commands in one of NexTrade's own formats. It can be read more than once."""
 
     path: Path
     format_name: str
@@ -41,6 +74,46 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Recording(Protocol):
+    """A file in which a market told what it did. It can be read more than once."""
+
+    path: Path
+    format_name: str
+    length: int
+    """Bytes on disk."""
+    aggressors: Aggressors
+    """How this recording shows aggressive orders."""
+    starts_empty: bool
+    """Whether every order that rests is in the file. Otherwise a first pass looks for those
+    that rested before."""
+    starters_by_id: bool
+    """Ids grow with time, so an order from before goes in at the place that its id has in the
+    queue. Otherwise all such orders stand in the book from the start."""
+    shows_auctions: bool
+    """Whether an order that crosses the book without trading means a call auction."""
+    price_decimals: int
+    """A tick is ``10**-price_decimals`` of the currency that the recording counts in."""
+    qty_decimals: int
+    """A lot is ``10**-qty_decimals`` of what is traded."""
+    markets: list[str]
+    """Names by ``market``; complete once the file has been read."""
+
+    def parts(self) -> Iterator[Part]:
+        """Read from the start, in the exchange's own order.
+
+        Memory does not grow with the file. Raises DataError naming file, place and remedy.
+        """
+        ...
+
+    def remarks(self) -> list[str]:
+        """What a user should know about the last reading, a sentence each."""
+        ...
+
+
+Source = Flow | Recording
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One line of the table of formats."""
@@ -49,4 +122,4 @@ class Format:
     summary: str
     recognises: Callable[[bytes], bool]
     """Whether these first bytes (unpacked, up to 4 KiB) are of this format."""
-    open: Callable[[Path], Source]
+    open: Callable[[Path, BadRecords], Source]
