@@ -90,15 +90,17 @@ class Flag(IntFlag):
     """FILL: of the incoming order, not of the one that waited."""
     UNPRICED = 32
     """ADD: a market-to-limit order. ``price_ticks`` is where it came to rest or trade."""
-    AUCTION_ONLY = 64
-    """ADD: meant for a call auction alone. It takes no part in continuous trading."""
+    AUCTION = 64
+    """ADD: meant for a call auction alone, it takes no part in continuous trading. FILL and TRADE:
+    made by a call auction, so there was no aggressor."""
 
 
 class Aggressors(IntEnum):
     """How a recording shows the order that trades on arrival, if at all."""
 
     INFERRED = 0
-    """Not at all: a run of FILLs with one time, market and side is one aggressive order."""
+    """Not at all: a run of FILLs with one time, market and side is one aggressive order. Between
+    them only TRADE, HIDDEN, NOTE and messages that RESTATE may stand."""
     PRINTED = 1
     """TRADE messages name it; those that follow each other with one id are one order. The FILLs
     between a TRADE and the next are what it hit."""
