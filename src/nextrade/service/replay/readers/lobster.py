@@ -1,16 +1,15 @@
 """LOBSTER message files: a Nasdaq book as what happened to each of its orders.
 
-A line is ``time,type,order id,size,price,direction``: seconds after midnight with up to
-nine decimals, shares, USD x 10,000, and 1 for a buy. Types: 1 new, 2 reduction, 3
-deletion, 4 execution of a visible order, 5 of a hidden one, 6 cross, 7 halt.
+A line is ``time,type,order id,size,price,direction``: seconds after midnight in New York
+with up to nine decimals, shares, USD x 10,000, and 1 for a buy, -1 for a sell (of the
+resting order). Types: 1 new, 2 reduction, 3 deletion, 4 execution of a visible order, 5 of
+a hidden one, 6 cross, 7 halt. Newer files have a seventh column, which is not needed.
 
-**Rebuild mode.** The file says what the exchange did, so nothing may match again: the
-book is put into the AUCTION state, where orders only rest. Types 1 to 4 become PLACE,
-REDUCE, CANCEL and REDUCE of the order that is named (of an execution the resting one;
-the aggressor is not in the file). 5 to 7 change no visible order and are counted.
+The file has no aggressors, nor the orders that rested before it starts. Ids grow with
+time, so such an order's place in its queue is told by its id. The recorded order book
+that may lie beside the file is read along (``lobster_book``).
 
-Orders that rested before the file starts have no line of type 1. A first pass finds them
-(``lobster_start``), the second puts them in.
+Format as described in the "Sample Files Readme" of LOBSTER, version of 1 September 2013.
 """
 
 from __future__ import annotations
@@ -18,40 +17,39 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ....dtypes import COMMAND_DTYPE
-from ....enums import CommandKind, TradingState
-from .lobster_messages import (
-    CROSS,
-    EXECUTION,
-    HALT,
-    HIDDEN_EXECUTION,
-    Messages,
-    read_messages,
-    rebuild_commands,
-)
-from .lobster_start import Starters, find_starters
-from .source import Batch, Commands, Format
+from ....enums import Side
+from ....errors import DataError
+from ..messages import MESSAGE_DTYPE, UNKNOWN, Action, Aggressors, DepthRows, Flag, Messages, Part
+from .delimited import Column, Rows, Scaled, Whole, parse
+from .lobster_book import LobsterBook, find_recorded_book
+from .source import BadRecords, Format
+from .unpacked import blocks, first_bytes
 
-_IGNORED = {
-    HIDDEN_EXECUTION: "executions of hidden orders",
-    CROSS: "cross trades",
-    HALT: "trading halts",
-}
+NEW, REDUCTION, DELETION, EXECUTION, HIDDEN_EXECUTION, CROSS, HALT = range(1, 8)
 
 _LINE = re.compile(rb"\d+(?:\.\d+)?,[1-7],\d+,\d+,-?\d+,-?1(?:,[^,\r\n]*)?\r?$")
-
-
-class Step(NamedTuple):
-    """Some lines as commands. ``reach[i]`` commands bring the book to the state after line i."""
-
-    commands: Commands
-    reach: npt.NDArray[np.int64]
-    messages: Messages
+_ACTION_OF_TYPE = np.zeros(8, dtype=np.uint8)
+_ACTION_OF_TYPE[1:] = [
+    Action.ADD,
+    Action.REDUCE,
+    Action.CANCEL,
+    Action.FILL,
+    Action.HIDDEN,
+    Action.NOTE,
+    Action.NOTE,
+]
+_COLUMNS: tuple[Column, ...] = (
+    Scaled("time", decimals=9, rounds=True),
+    Whole("type", np.dtype(np.uint8)),
+    Whole("order_id", np.dtype(np.uint64)),
+    Whole("size"),
+    Whole("price"),
+    Whole("direction", np.dtype(np.int8)),
+)
 
 
 def recognises(head: bytes) -> bool:
@@ -60,79 +58,89 @@ def recognises(head: bytes) -> bool:
 
 
 class Lobster:
-    """A LOBSTER message file as a source of commands, in rebuild mode."""
+    """A LOBSTER message file as a recording."""
 
     format_name = "lobster"
+    aggressors = Aggressors.INFERRED
+    starts_empty = False
+    starters_by_id = True
+    shows_auctions = False
+    price_decimals = 4
+    qty_decimals = 0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bad: BadRecords) -> None:
         self.path = path
-        self._file_bytes = path.stat().st_size
-        self.length = 2 * self._file_bytes  # it is read twice
-        self._starters: Starters | None = None
+        self.length = path.stat().st_size
+        self.markets = [path.name.split("_", 1)[0].split(".", 1)[0]]
+        self._bad = bad
         self._type_counts = np.zeros(8, dtype=np.int64)
-        self._executed = 0
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Read from the start, as ``Source.batches``; the first pass gives empty batches."""
-        nothing = np.zeros(0, dtype=COMMAND_DTYPE)
-        for position in self._first_pass():
-            yield Batch(nothing, position)
-        for step in self.steps():
-            position = self._file_bytes + step.messages.position
-            for start in range(0, len(step.commands), size):
-                yield Batch(step.commands[start : start + size], position)
-
-    def steps(self) -> Iterator[Step]:
-        """The commands together with the messages that they come from."""
-        for _ in self._first_pass():
-            pass
-        assert self._starters is not None
+    def parts(self) -> Iterator[Part]:
+        """Read from the start, as ``Recording.parts``."""
+        self._bad.reset()
         self._type_counts[:] = 0
-        self._executed = 0
-        pending = self._starters.pending()
-        for messages in read_messages(self.path):
-            rows = messages.rows
+        recorded = find_recorded_book(self.path)
+        # Rows of the two files go together by number, which skipped lines would upset.
+        beside = None if recorded is None or self._bad.skip else LobsterBook(recorded)
+        columns = _COLUMNS
+        if first_bytes(self.path).split(b"\n", 1)[0].count(b",") == 6:
+            columns = (*_COLUMNS, Column("seventh"))
+        for block in blocks(self.path):
+            rows = parse(self.path, block, columns, self._bad)
+            rows = self._checked(rows)
             self._type_counts += np.bincount(rows["type"], minlength=8)
-            self._executed += int(rows["size"][rows["type"] == EXECUTION].sum())
-            commands, reach = rebuild_commands(rows)
-            if not messages.first_row:
-                commands = np.concatenate([_collect_only(rows), commands])
-                reach += 1
-            commands, reach = pending.merge(commands, reach, rows, messages.first_row)
-            yield Step(commands, reach, messages)
+            depth = None if beside is None else self._depth(beside, block.first_line - 1, len(rows))
+            yield Part(_messages(rows), block.position, depth)
 
     def remarks(self) -> list[str]:
-        """What was ignored, and what was put in without being in the file as an order."""
+        """What kinds of line change nothing, and what could not be read."""
+        counted = {
+            HIDDEN_EXECUTION: "executions of hidden orders leave the visible book as it is",
+            CROSS: "cross trades name no order and were passed over",
+            HALT: "lines tell of trading halts; they change no order",
+        }
         said = [
-            f"{self._type_counts[EXECUTION]:,} executions ({self._executed:,} shares) are in the"
-            " file as what resting orders lost; rebuilding repeats that and matches nothing"
-        ]
-        said += [
-            f"{self._type_counts[kind]:,} {what} leave the visible book as it is and were skipped"
-            for kind, what in _IGNORED.items()
+            f"{self._type_counts[kind]:,} {what}"
+            for kind, what in counted.items()
             if self._type_counts[kind]
         ]
-        if self._starters is not None and len(self._starters):
-            said.append(
-                f"{len(self._starters):,} orders rested before the file starts; each was put in"
-                " with the price of its first line and all the size it ever loses"
+        return said + self._bad.remarks()
+
+    def _depth(self, beside: LobsterBook, first_row: int, count: int) -> DepthRows | None:
+        numbers, levels = beside.rows(first_row, first_row + count)
+        return DepthRows(numbers - first_row + 1, levels, False) if len(numbers) else None
+
+    def _checked(self, rows: Rows) -> Rows:
+        """Leave out, or complain of, lines whose type or direction is none."""
+        wrong_type = (rows["type"] < NEW) | (rows["type"] > HALT)
+        wrong_direction = np.abs(rows["direction"]) != 1
+        if not (wrong_type | wrong_direction).any():
+            return rows
+        for row in np.flatnonzero(wrong_type | wrong_direction).tolist():
+            said = (
+                f"column type: {rows['type'][row]} is not a message type from 1 to 7"
+                if wrong_type[row]
+                else f"column direction: {rows['direction'][row]} is neither 1 nor -1"
             )
-        return said
-
-    def _first_pass(self) -> Iterator[int]:
-        if self._starters is None:
-            starters = Starters()
-            yield from find_starters(starters, read_messages(self.path))
-            self._starters = starters  # only now: a pass that was left early found too few
+            self._bad.meet(DataError(f"{self.path}, line {rows.lines[row]}: {said}"))
+        keep = ~(wrong_type | wrong_direction)
+        kept = {name: values[keep] for name, values in rows.columns.items()}
+        return Rows(kept, rows.lines[keep])
 
 
-def _collect_only(rows: npt.NDArray[np.void]) -> Commands:
-    """The command that lets orders rest without matching."""
-    command = np.zeros(1, dtype=COMMAND_DTYPE)
-    command["kind"] = CommandKind.SET_STATE
-    command["state"] = TradingState.AUCTION
-    command["timestamp_ns"] = rows["time_ns"][0]
-    return command
+def _messages(rows: Rows) -> Messages:
+    messages = np.zeros(len(rows), dtype=MESSAGE_DTYPE)
+    types: npt.NDArray[np.uint8] = rows["type"]
+    messages["timestamp_ns"] = rows["time"]
+    messages["order_id"] = rows["order_id"]
+    messages["price_ticks"] = rows["price"]
+    messages["qty_lots"] = rows["size"]
+    messages["leaves_lots"] = UNKNOWN
+    messages["place"] = rows.lines
+    messages["action"] = _ACTION_OF_TYPE[types]
+    messages["side"] = np.where(rows["direction"] < 0, Side.SELL, Side.BUY)
+    messages["flags"] = Flag.LAST
+    return messages
 
 
 FORMAT = Format("lobster", "LOBSTER message file (..._message_N.csv)", recognises, Lobster)
