@@ -89,7 +89,7 @@ def test_replay_as_json() -> None:
     [
         (None, "cannot be opened: No such file"),
         (b"", "the file is empty"),
-        (b"kind,order_id\n1,1\n1,x\n", "line 3, column order_id: 'x' is not a whole number"),
+        (b"kind,order_id\n1,1\n1,x\n", "line 3: column order_id: 'x' is not a whole number"),
         (b"kind,order_id\n1", "line 2: 1 fields instead of 2"),
         (bytes(range(256)), "the format is not recognised"),
         (b"\x93NUMPY\x01\x00", "the .npy header is cut short"),

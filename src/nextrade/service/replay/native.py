@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce, TradingState
 
-_CODED: dict[str, type[IntEnum]] = {
+CODED: dict[str, type[IntEnum]] = {
     "kind": CommandKind,
     "order_type": OrderType,
     "side": Side,
@@ -15,9 +15,10 @@ _CODED: dict[str, type[IntEnum]] = {
     "self_trade": SelfTrade,
     "state": TradingState,
 }
+"""For each coded column: its enum."""
 
 CODES: dict[str, dict[str, int]] = {
-    column: {member.name: member.value for member in enum} for column, enum in _CODED.items()
+    column: {member.name: member.value for member in enum} for column, enum in CODED.items()
 }
 """For each coded column: member name to code."""
 

@@ -1,4 +1,4 @@
-"""Native CSV and NumPy files: what is written reads back, and what is wrong is named."""
+"""Native CSV, NumPy and Parquet files: what is written reads back, what is wrong is named."""
 
 import gzip
 from pathlib import Path
@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from nextrade import COMMAND_DTYPE, CommandKind, DataError, OrderType, Side, generate
 from nextrade.service.replay import open_source, open_writer
-from nextrade.service.replay.readers import text_blocks
-from nextrade.service.replay.readers.source import Commands
+from nextrade.service.replay.readers import unpacked
+from nextrade.service.replay.readers.source import Commands, Flow
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
+ENDINGS = ["csv", "npy", "parquet"]
 
 
 def read(path: Path, size: int = 65_536, format_name: str | None = None) -> Commands:
     """All commands of a file in one array."""
-    batches = [batch.commands for batch in open_source(path, format_name).batches(size)]
+    source = open_source(path, format_name)
+    assert isinstance(source, Flow)
+    batches = [batch.commands for batch in source.batches(size)]
     return np.concatenate([np.zeros(0, dtype=COMMAND_DTYPE), *batches])
 
 
@@ -30,10 +33,10 @@ def garbage(seed: int, count: int) -> Commands:
     return commands
 
 
-@pytest.mark.parametrize("ending", ["csv", "npy"])
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("commands", [generate("day", 3000, 5), garbage(1, 500)], ids=["day", "x"])
 def test_what_is_written_reads_back(tmp_path: Path, ending: str, commands: Commands) -> None:
-    """Both formats keep every field of every command, garbage included, in any batching."""
+    """All formats keep every field of every command, garbage included, in any batching."""
     path = tmp_path / f"flow.{ending}"
     with open_writer(path) as writer:
         writer.write(commands[:100])
@@ -88,24 +91,25 @@ def test_lines_may_lie_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "flow.csv"
     with open_writer(path) as writer:
         writer.write(commands)
-    plain = text_blocks.blocks
+    plain = unpacked.blocks
     monkeypatch.setattr(
         "nextrade.service.replay.readers.native_csv.blocks", lambda path: plain(path, 11)
     )
 
     assert read(path).tobytes() == commands.tobytes()
     path.write_text("kind,order_id\n1,1\n1,2\n1,x\n")
-    with pytest.raises(DataError, match="line 4, column order_id"):
+    with pytest.raises(DataError, match="line 4: column order_id"):
         read(path)
 
 
 def test_positions_grow_to_the_length(tmp_path: Path) -> None:
     """Positions never go back and end at the length, so progress can be drawn."""
-    for ending in ("csv", "npy"):
+    for ending in ENDINGS:
         path = tmp_path / f"flow.{ending}"
         with open_writer(path) as writer:
             writer.write(generate("calm", 5000, 1))
         source = open_source(path)
+        assert isinstance(source, Flow)
         positions = [batch.position for batch in source.batches(512)]
 
         assert positions == sorted(positions)
@@ -123,22 +127,35 @@ BAD_TEXT = {
     "shifted fields": (b"kind,order_id\n1,1,1\n1\n", "line 2: 3 fields instead of 2"),
     "blank line": (b"kind,order_id\n1,1\n\n1,1\n", "line 3: 1 fields instead of 2"),
     "cut short": (b"kind,order_id\n1,1\n1", "line 3: 1 fields instead of 2"),
-    "no such kind": (b"kind,order_id\nPLACED,1\n", "line 2, column kind: 'PLACED' is not one of"),
-    "kind too large": (b"kind,order_id\n256,1\n", "line 2, column kind: '256' is not a code"),
-    "negative kind": (b"kind,order_id\n-1,1\n", "line 2, column kind: '-1' is not a code"),
-    "a word": (b"kind,order_id\n1,one\n", "line 2, column order_id: 'one' is not a whole number"),
+    "no such kind": (b"kind,order_id\nPLACED,1\n", "line 2: column kind: 'PLACED' is not a code"),
+    "kind too large": (b"kind,order_id\n256,1\n", "line 2: column kind: '256' is not a code"),
+    "negative kind": (b"kind,order_id\n-1,1\n", "line 2: column kind: '-1' is not a code"),
+    "a word": (b"kind,order_id\n1,one\n", "line 2: column order_id: 'one' is not a whole"),
     "a float": (b"kind,price_ticks\n1,1.5\n", "column price_ticks: '1.5' is not a whole number"),
     "an exponent": (b"kind,price_ticks\n1,1e5\n", "column price_ticks: '1e5' is not a whole"),
     "a bare minus": (b"kind,price_ticks\n1,-\n", "column price_ticks: '-' is not a whole"),
     "a blank": (b"kind,price_ticks\n1, 5\n", "column price_ticks: ' 5' is not a whole"),
-    "int64 + 1": (b"kind,price_ticks\n1,9223372036854775808\n", "does not fit; it must be from"),
-    "uint64 + 1": (b"kind,order_id\n1,18446744073709551616\n", "does not fit; it must be from 0"),
-    "negative id": (b"kind,order_id\n1,-1\n", "-1 does not fit; it must be from 0"),
+    "a blank behind": (b"kind,price_ticks\n1,4\n5 ,1\n", "line 3: column kind: '5 ' is not a code"),
+    "a tab": (b"kind,price_ticks\n1,\t5\n", "column price_ticks: '\\t5' is not a whole"),
+    "a plus": (b"kind,price_ticks\n1,+5\n", "column price_ticks: '+5' is not a whole"),
+    "hexadecimal": (b"price_ticks,kind\n0x10,1\n", "column price_ticks: '0x10' is not a whole"),
+    "a lone return": (b"kind,price_ticks\n1,1\r1,2\n", "line 2: column price_ticks: '1\\r1'"),
+    "blank first line": (b"kind,order_id\n\n1,1\n", "line 2: 1 fields instead of 2"),
+    "blank last line": (b"kind,order_id\n1,1\n\r\n", "line 3: 1 fields instead of 2"),
+    "int64 + 1": (
+        b"kind,price_ticks\n1,9223372036854775808\n",
+        "is not a whole number from -9223372036854775808 to 9",
+    ),
+    "uint64 + 1": (
+        b"kind,order_id\n1,18446744073709551616\n",
+        "is not a whole number from 0 to 18",
+    ),
+    "negative id": (b"kind,order_id\n1,-1\n", "'-1' is not a whole number from 0"),
     "a huge number": (b"kind,order_id\n1," + b"9" * 500 + b"\n", "is not a whole number"),
     "not ascii": ("kind,order_id\n1,\u0661\n".encode(), "is not a whole number"),
     "one endless line": (b"kind,order_id\n" + b"1" * 2_000_000, "more than 65536 bytes"),
     "gzip cut short": (gzip.compress(b"kind,order_id\n" * 999)[:60], "ends too early"),
-    "gzip damaged": (b"\x1f\x8b\x08\x00" + b"\x07" * 64, "damaged gzip data"),
+    "gzip damaged": (b"\x1f\x8b\x08\x00" + b"\x07" * 64, "the gzip data is damaged"),
     "npy cut in the header": (b"\x93NUMPY\x01\x00v\x00{'descr'", "header is cut short"),
     "npy with a damaged header": (b"\x93NUMPY\x01\x00\x08\x00{'descr'", "header is damaged"),
     "npy of garbage": (b"\x93NUMPY" + b"\xff" * 200, "not a .npy file"),
@@ -159,13 +176,13 @@ def test_bad_files_are_refused_in_words(tmp_path: Path, case: str) -> None:
     assert len(str(refusal.value)) < 600
 
 
-@given(st.binary(max_size=300), st.sampled_from(["csv", "npy", "lobster", None]))
+@given(st.binary(max_size=300), st.sampled_from(["csv", "npy", "parquet"]))
 def test_no_bytes_cause_another_exception(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, format_name: str | None
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, format_name: str
 ) -> None:
     """Random bytes are read or refused with a DataError, as whatever they are taken for."""
     path = tmp_path_factory.mktemp("noise") / "noise"
-    for start in (b"", b"kind,order_id\n", b"\x93NUMPY\x01\x00", b"1,1,1,1,1,1\n"):
+    for start in (b"", b"kind,order_id\n", b"\x93NUMPY\x01\x00", b"PAR1"):
         path.write_bytes(start + data)
         said = str(path)
         try:
@@ -219,7 +236,7 @@ def test_no_file_and_no_format(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be opened"):
         open_source(tmp_path)
     (tmp_path / "flow.csv").write_text("kind,order_id\n1,1\n")
-    with pytest.raises(DataError, match="no format 'xml'; known are csv, npy, lobster"):
+    with pytest.raises(DataError, match="no format 'xml'; known are csv, npy, parquet"):
         open_source(tmp_path / "flow.csv", "xml")
 
 
@@ -238,7 +255,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
-    with pytest.raises(DataError, match=r"must end with \.csv or \.npy"):
+    with pytest.raises(DataError, match=r"must end with \.csv, \.npy or \.parquet"):
         open_writer(tmp_path / "flow.txt")
     with pytest.raises(DataError, match="cannot be created"):
         open_writer(tmp_path / "no" / "flow.npy")
@@ -246,7 +263,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_an_empty_array_file_is_an_empty_replay(tmp_path: Path) -> None:
     """No commands at all are fine: there is nothing to do."""
-    for ending in ("csv", "npy"):
+    for ending in ENDINGS:
         with open_writer(tmp_path / f"none.{ending}"):
             pass
 

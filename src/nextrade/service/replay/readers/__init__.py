@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....errors import DataError
-from . import lobster, native_csv, native_npy
+from . import lobster, native_csv, native_npy, native_parquet
 from .source import BadRecords, Batch, Commands, Flow, Format, Recording, Source
 from .unpacked import first_bytes
 
@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 FORMATS: dict[str, Format] = {
-    reader.FORMAT.name: reader.FORMAT for reader in (native_csv, native_npy, lobster)
+    reader.FORMAT.name: reader.FORMAT
+    for reader in (native_csv, native_npy, native_parquet, lobster)
 }
 """Every format that can be replayed, by the name that ``--format`` takes.
 

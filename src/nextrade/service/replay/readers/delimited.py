@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     import pyarrow
 
 _NEWLINE = 10
+_INT64: np.dtype[Any] = np.dtype(np.int64)
 _SHOWN = 60
 _COLUMN_COUNT = re.compile(r"Expected (\d+) columns, got (\d+)")
 _IN_COLUMN = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.DOTALL)
+_UNWANTED = re.compile(rb"[ \t]|0[xX]|\r(?!\n)|^\r?\n", re.MULTILINE)
+_UNWANTED_SIGNS = (b" ", b"\t", b"0x", b"0X", b"\r", b"\n\n")
+"""One of these is in whatever ``_UNWANTED`` finds; looking for them takes next to no time."""
 _VALUE = re.compile(r"(?:invalid value|The string|Error converting) '(.*?)'", re.DOTALL)
 
 
@@ -65,7 +69,7 @@ class Column:
         """What Arrow shall make of it; None to pass the column over."""
         return None
 
-    def values(self, found: pyarrow.Array) -> npt.NDArray[Any]:
+    def values(self, found: pyarrow.Array) -> npt.NDArray[Any]:  # noqa: ARG002 (for subclasses)
         """The integers of a parsed column."""
         raise AssertionError(f"column {self.name} is not read")
 
@@ -77,8 +81,13 @@ class Column:
 class Whole(Column):
     """Whole numbers of one integer dtype."""
 
-    dtype: np.dtype[Any] = np.dtype(np.int64)
-    what = "a whole number"
+    dtype: np.dtype[Any] = _INT64
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """What the field may be."""
+        limits = np.iinfo(self.dtype)
+        return f"a whole number from {limits.min} to {limits.max}"
 
     def arrow_type(self) -> Any:
         """The Arrow type of the same width."""
@@ -136,7 +145,7 @@ class Scaled(Column):
 
 @dataclass(frozen=True, slots=True)
 class Moment(Column):
-    """Times such as ``2025-07-17T08:05:03.360842448Z``, or nanoseconds since 1970, as the latter."""
+    """Times such as ``2025-07-17T08:05:03.360842448Z``, as nanoseconds since 1970, or these."""
 
     as_text: bool = True
     what = "a time such as 2025-07-17T08:05:03.360842448Z"
@@ -174,18 +183,24 @@ class Word(Column):
 
     def values(self, found: pyarrow.Array) -> npt.NDArray[np.uint8]:
         """The code of each word; refuses words of none."""
-        words: list[str] = found.dictionary.to_pylist()
+        codes = self.lookup(found)
+        if len(codes) and codes.min() < 0:
+            row = int(np.argmax(codes < 0))
+            raise self._wrong(row, f"{shown(found[row].as_py())} is not {self.what}")
+        return codes.astype(np.uint8)
+
+    def lookup(self, found: pyarrow.DictionaryArray) -> npt.NDArray[np.int16]:
+        """The code of each word, 0 where there is none, -1 for words of no code."""
+        words = found.dictionary.to_pylist()
         table = np.array([self._code(word) for word in words] + [0], dtype=np.int16)
         positions = found.indices
         if positions.null_count:
-            positions = positions.fill_null(len(words))
-        codes = table[positions.to_numpy(zero_copy_only=False)]
-        if len(codes) and codes.min() < 0:
-            row = int(np.argmax(codes < 0))
-            raise self._wrong(row, f"{shown(words[positions[row].as_py()])} is not {self.what}")
-        return codes.astype(np.uint8)
+            positions = positions.cast(arrow().int64()).fill_null(len(words))
+        return table[positions.to_numpy(zero_copy_only=False)]
 
-    def _code(self, word: str) -> int:
+    def _code(self, word: str | None) -> int:
+        if word is None:
+            return 0
         if word in self.codes:
             return self.codes[word]
         if self.numbers and word.isascii() and word.isdigit() and len(word) < 4 and int(word) < 256:
@@ -238,13 +253,18 @@ def parse(
     bad: BadRecords,
     *,
     separator: str = ",",
+    digits_only: bool = False,
 ) -> Rows:
     """Read the lines of a block, each with exactly these columns.
+
+    Arrow takes blanks around a number, hexadecimal ``0x`` numbers, and a carriage return
+    alone as the end of a line. With ``digits_only``, for files in which no field holds such
+    things, they are errors.
 
     A line that cannot be read raises DataError with file, line, column and reason; where
     ``bad`` says to skip, it is left out and counted.
     """
-    parser = _Parser(path, columns, separator)
+    parser = _Parser(path, columns, separator, digits_only)
     good = list(parser.read(block.data.tobytes(), block.first_line, bad))
     if not good:
         empty = {c.name: np.zeros(0, np.int64) for c in columns if c.arrow_type() is not None}
@@ -258,8 +278,11 @@ def parse(
 class _Parser:
     """Arrow's parser with the settings of one file."""
 
-    def __init__(self, path: Path, columns: Sequence[Column], separator: str) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[Column], separator: str, digits_only: bool
+    ) -> None:
         self._arrow = arrow()
+        self._digits_only = digits_only
         self._path = path
         self._columns = columns
         csv = self._arrow.csv
@@ -308,16 +331,39 @@ class _Parser:
                 row = int(np.argmax(found.is_null().to_numpy(zero_copy_only=False)))
                 raise _WrongRow(row, f"column {column.name}: the field is empty")
             values[column.name] = column.values(found)
+        if self._digits_only and (
+            data[0] == _NEWLINE or any(sign in data for sign in _UNWANTED_SIGNS)
+        ):
+            self._refuse_unwanted(data)
         return Rows(values, np.arange(first_line, first_line + table.num_rows))
+
+    def _refuse_unwanted(self, data: bytes) -> None:
+        """Say what is wrong with what Arrow took, if there is such a thing."""
+        found = _UNWANTED.search(data)
+        if found is None:
+            return
+        at = found.start()
+        if found[0].endswith(b"\n"):
+            raise _WrongRow(0, self._count_said(1))
+        separator = self._parsing.delimiter.encode()
+        start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+        position = data.count(separator, start, at)
+        field = data[start:end].removesuffix(b"\r").split(separator)[position]
+        column = self._columns[min(position, len(self._columns) - 1)]
+        text = shown(field.decode("utf8", "replace"))
+        raise _WrongRow(0, f"column {column.name}: {text} is not {column.what}")
+
+    def _count_said(self, fields: int | str) -> str:
+        return (
+            f"{fields} fields instead of {len(self._columns)}; each line needs the same columns,"
+            " separated by commas"
+        )
 
     def _said(self, message: str) -> str:
         """What Arrow found wrong, in the words of this project."""
         counted = _COLUMN_COUNT.search(message)
         if counted:
-            return (
-                f"{counted[2]} fields instead of {counted[1]}; each line needs the same columns,"
-                " separated by commas"
-            )
+            return self._count_said(counted[2])
         located = _IN_COLUMN.search(message)
         if not located:
             return message.split("\n")[0][:200]

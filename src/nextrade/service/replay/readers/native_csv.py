@@ -2,7 +2,7 @@
 
 Columns may stand in any order; those that are missing are 0. Coded columns (``kind``,
 ``side``, ``order_type``, ...) take names or numbers, an empty field is 0. No quotes, no
-blank lines, no comments; gzip is unpacked on the way.
+blank lines, no comments; gzip, xz and zstd are unpacked on the way.
 
     timestamp_ns,kind,order_id,side,price_ticks,qty_lots
     1000,PLACE,1,BUY,10000,5
@@ -20,9 +20,11 @@ import numpy as np
 from ....dtypes import COMMAND_DTYPE
 from ....errors import DataError
 from ..native import CODES, COLUMNS
-from .columns import Place, names_or_numbers, whole_numbers
-from .source import Batch, Commands, Format
-from .text_blocks import Block, blocks, split
+from .delimited import Column, Whole, Word, parse
+from .source import BadRecords, Batch, Commands, Format
+from .unpacked import Block, blocks
+
+_MARK = b"\xef\xbb\xbf"
 
 
 def _header(first_line: bytes) -> list[str]:
@@ -31,8 +33,21 @@ def _header(first_line: bytes) -> list[str]:
 
 def recognises(head: bytes) -> bool:
     """A first line of names, ``kind`` and at least one other known column among them."""
-    names = _header(head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0])
+    names = _header(head.removeprefix(_MARK).split(b"\n", 1)[0])
     return "kind" in names and len(set(names) & set(COLUMNS)) >= 2
+
+
+def check_columns(where: str, names: list[str]) -> None:
+    """Raise DataError unless these are distinct columns of commands, ``kind`` among them."""
+    known = f"known are {', '.join(COLUMNS)}"
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        shown = ", ".join(repr(name[:40]) for name in unknown[:3])
+        raise DataError(f"{where}: unknown column {shown}; {known}")
+    if len(set(names)) != len(names):
+        raise DataError(f"{where}: a column is named twice; {known}")
+    if "kind" not in names:
+        raise DataError(f"{where}: there is no column kind; {known}")
 
 
 class NativeCsv:
@@ -40,13 +55,15 @@ class NativeCsv:
 
     format_name = "csv"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bad: BadRecords) -> None:
         self.path = path
         self.length = path.stat().st_size
+        self._bad = bad
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Read from the start, as ``Source.batches``."""
-        columns: list[str] | None = None
+        """Read from the start, as ``Flow.batches``."""
+        self._bad.reset()
+        columns: list[Column] | None = None
         for block in blocks(self.path):
             if columns is None:
                 columns, block = self._take_header(block)
@@ -57,34 +74,27 @@ class NativeCsv:
                 yield Batch(commands[start : start + size], block.position)
 
     def remarks(self) -> list[str]:
-        """Nothing to say: every line is a command."""
-        return []
+        """What could not be read."""
+        return self._bad.remarks()
 
-    def _take_header(self, block: Block) -> tuple[list[str], Block]:
-        text = block.data.tobytes().removeprefix(b"\xef\xbb\xbf")
+    def _take_header(self, block: Block) -> tuple[list[Column], Block]:
+        text = block.data.tobytes().removeprefix(_MARK)
         first_line, rest = text.split(b"\n", 1)
-        columns = _header(first_line)
-        unknown = [name for name in columns if name not in COLUMNS]
-        known = f"known are {', '.join(COLUMNS)}"
-        if unknown:
-            shown = ", ".join(repr(name[:40]) for name in unknown[:3])
-            raise DataError(f"{self.path}, line 1: unknown column {shown}; {known}")
-        if len(set(columns)) != len(columns):
-            raise DataError(f"{self.path}, line 1: a column is named twice; {known}")
-        if "kind" not in columns:
-            raise DataError(f"{self.path}, line 1: there is no column kind; {known}")
+        names = _header(first_line)
+        check_columns(f"{self.path}, line 1", names)
+        columns: list[Column] = [
+            Word(name, CODES[name], numbers=True, optional=True)
+            if name in CODES
+            else Whole(name, COMMAND_DTYPE[name], optional=True)
+            for name in names
+        ]
         return columns, Block(np.frombuffer(rest, dtype=np.uint8), 2, block.position)
 
-    def _commands(self, block: Block, columns: list[str]) -> Commands:
-        table = split(self.path, block, len(columns))
-        place = Place(self.path, block.first_line)
-        commands = np.zeros(len(table.starts), dtype=COMMAND_DTYPE)
-        for column, name in enumerate(columns):
-            if name in CODES:
-                commands[name] = names_or_numbers(table, column, name, CODES[name], place)
-            else:
-                dtype = COMMAND_DTYPE[name]
-                commands[name] = whole_numbers(table, column, name, dtype, place)
+    def _commands(self, block: Block, columns: list[Column]) -> Commands:
+        rows = parse(self.path, block, columns, self._bad, digits_only=True)
+        commands = np.zeros(len(rows), dtype=COMMAND_DTYPE)
+        for column in columns:
+            commands[column.name] = rows[column.name]
         return commands
 
 

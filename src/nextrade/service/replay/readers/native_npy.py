@@ -1,4 +1,4 @@
-"""Native NumPy: a ``.npy`` file of COMMAND_DTYPE records, read through memory maps.
+"""Native NumPy: a ``.npy`` file of COMMAND_DTYPE records, also packed with gzip, xz or zstd.
 
 The header is read here and not by ``numpy.load``: only one dtype is taken, so a plain
 comparison does, and a damaged header cannot surface as one of a dozen exceptions.
@@ -11,13 +11,14 @@ import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ....dtypes import COMMAND_DTYPE
 from ....errors import DataError
-from .source import Batch, Commands, Format
+from .source import BadRecords, Batch, Format
+from .unpacked import Unpacked, unpacked
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_FIELD = {1: "<H", 2: "<I", 3: "<I"}
@@ -25,13 +26,6 @@ _LENGTH_FIELD = {1: "<H", 2: "<I", 3: "<I"}
 
 _MAX_HEADER = 1 << 16
 _DESCRIPTION = np.lib.format.dtype_to_descr(COMMAND_DTYPE)
-
-
-class _Layout(NamedTuple):
-    """Where the records are."""
-
-    offset: int
-    records: int
 
 
 def recognises(head: bytes) -> bool:
@@ -44,58 +38,52 @@ class NativeNpy:
 
     format_name = "npy"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bad: BadRecords) -> None:  # noqa: ARG002
+        # Any 80 bytes are a command, if a strange one: there are no bad records to meet.
         self.path = path
-        self._layout = _read_layout(path)
-        self.length = self._layout.records
+        with unpacked(path) as stream:
+            self.length = _read_header(path, stream)
+            if not stream.packed:
+                self._check_room(path.stat().st_size - stream.position)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Read from the start, as ``Source.batches``."""
-        # A map for each batch: pages of one map of the whole file would add up in memory.
-        for start in range(0, self.length, size):
-            part = self._part(start, min(size, self.length - start))
-            yield Batch(part, start + len(part))
+        """Read from the start, as ``Flow.batches``."""
+        with unpacked(self.path) as stream:
+            _read_header(self.path, stream)
+            for start in range(0, self.length, size):
+                count = min(size, self.length - start)
+                data = stream.read(count * COMMAND_DTYPE.itemsize)
+                if len(data) < count * COMMAND_DTYPE.itemsize:
+                    self._check_room(start * COMMAND_DTYPE.itemsize + len(data))
+                yield Batch(np.frombuffer(data, COMMAND_DTYPE).copy(), start + count)
 
     def remarks(self) -> list[str]:
         """Nothing to say: every record is a command."""
         return []
 
-    def _part(self, start: int, count: int) -> Commands:
-        offset = self._layout.offset + start * COMMAND_DTYPE.itemsize
-        try:
-            mapped = np.memmap(self.path, COMMAND_DTYPE, "r", offset=offset, shape=(count,))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.path}: became shorter while it was read") from error
-        return np.array(mapped)
+    def _check_room(self, room: int) -> None:
+        """Raise DataError unless all records fit into this many bytes."""
+        whole = room // COMMAND_DTYPE.itemsize
+        if whole < self.length:
+            raise DataError(
+                f"{self.path}: cut short: {self.length} records announced, {whole} there;"
+                " fetch or write it again"
+            )
 
 
-def _read_layout(path: Path) -> _Layout:
-    """Check the header and the size of the file; DataError says what is wrong with either."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC) + 2)
-            length_field = _LENGTH_FIELD.get(start[6]) if len(start) == 8 else None
-            if not recognises(start) or length_field is None:
-                raise DataError(f"{path}: not a .npy file; write it with numpy.save")
-            size = struct.calcsize(length_field)
-            packed = file.read(size)
-            length = struct.unpack(length_field, packed)[0] if len(packed) == size else 0
-            header = file.read(min(length, _MAX_HEADER))
-            offset = file.tell()
-            file.seek(0, 2)
-            room = file.tell() - offset
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+def _read_header(path: Path, stream: Unpacked) -> int:
+    """The number of records, which follow; DataError says what is wrong with the header."""
+    start = stream.read(len(_MAGIC) + 2)
+    length_field = _LENGTH_FIELD.get(start[6]) if len(start) == 8 else None
+    if not recognises(start) or length_field is None:
+        raise DataError(f"{path}: not a .npy file; write it with numpy.save")
+    size = struct.calcsize(length_field)
+    packed = stream.read(size)
+    length = struct.unpack(length_field, packed)[0] if len(packed) == size else 0
+    header = stream.read(min(length, _MAX_HEADER))
     if not length or len(header) != length:
         raise DataError(f"{path}: the .npy header is cut short; write the file again")
-    shape = _checked_shape(path, _parsed(path, header))
-    count = shape[0]
-    if count * COMMAND_DTYPE.itemsize > room:
-        whole = room // COMMAND_DTYPE.itemsize
-        raise DataError(
-            f"{path}: cut short: {count} records announced, {whole} there; fetch or write it again"
-        )
-    return _Layout(offset, count)
+    return _checked_shape(path, _parsed(path, header))[0]
 
 
 def _parsed(path: Path, header: bytes) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Unpacked:
         self._path = path
         self._raw = raw
         self._stream = stream
-        self._packed = packed
+        self.packed = packed
+        """What the file is packed with; empty if it is plain."""
 
     @property
     def position(self) -> int:
@@ -57,14 +58,14 @@ class Unpacked:
             raise self._damaged(f"is damaged ({error})") from error
         except OSError as error:
             # Arrow reports damaged zstd data as an OSError without an errno.
-            if self._packed and error.errno is None:
+            if self.packed and error.errno is None:
                 raise self._damaged(f"is damaged ({error})") from error
             raise DataError(f"{self._path}: cannot be read: {error.strerror or error}") from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _damaged(self, how: str) -> DataError:
         return DataError(
-            f"{self._path}: the {self._packed} data {how}, at byte {self.position} of the file;"
+            f"{self._path}: the {self.packed} data {how}, at byte {self.position} of the file;"
             " fetch the file again"
         )
 
@@ -87,7 +88,7 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
         if magic.startswith(_GZIP):
             stream, packed = gzip.GzipFile(fileobj=raw, mode="rb"), "gzip"
         elif magic.startswith(_XZ):
-            stream, packed = lzma.LZMAFile(cast(BinaryIO, raw)), "xz"
+            stream, packed = lzma.LZMAFile(cast(BinaryIO, raw)), "xz"  # noqa: SIM115
         elif magic.startswith(_ZSTD):
             stream, packed = _zstd(raw), "zstd"
         yield Unpacked(path, raw, stream, packed)

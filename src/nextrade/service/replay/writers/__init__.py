@@ -1,16 +1,18 @@
-"""Writers of order flow in the native formats: one small file each, one line in the table."""
+"""Writers: order flow in the native formats, and the tables that a replay gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from ....errors import DataError
 from ..readers.source import Commands
-from .native_csv import CsvWriter
-from .native_npy import NpyWriter
+from .layouts import COMMANDS
+from .parquet_table import ParquetTable
+from .tables import CsvTable, NpyTable
 
 __all__ = ["WRITERS", "Writer", "open_writer"]
 
@@ -21,7 +23,7 @@ class Writer(Protocol):
     Until then, and for good after an error, a file that was there before stays as it was.
     """
 
-    def write(self, commands: Commands) -> None:
+    def write(self, commands: Commands, /) -> None:
         """Append a batch."""
         ...
 
@@ -34,18 +36,22 @@ class Writer(Protocol):
     ) -> None: ...
 
 
-WRITERS: dict[str, Callable[[Path], Writer]] = {"csv": CsvWriter, "npy": NpyWriter}
+WRITERS: dict[str, Callable[[Path], Writer]] = {
+    "csv": partial(CsvTable, layout=COMMANDS),
+    "npy": partial(NpyTable, layout=COMMANDS),
+    "parquet": partial(ParquetTable, layout=COMMANDS),
+}
 """Every format that can be written, by the ending of the file name."""
 
 
 def open_writer(path: str | Path) -> Writer:
-    """A writer for the format that the file name ends with (``.csv`` or ``.npy``).
+    """A writer for the format that the file name ends with: ``.csv``, ``.npy`` or ``.parquet``.
 
-    Raises DataError for another ending, or if the file cannot be created.
+    Raises DataError for another ending, or if the file cannot be created; MissingExtra if
+    the format needs pyarrow and that is not installed.
     """
     path = Path(path)
     ending = path.suffix.removeprefix(".").lower()
     if ending not in WRITERS:
-        known = " or ".join(f".{name}" for name in WRITERS)
-        raise DataError(f"{path}: the name of the output must end with {known}")
+        raise DataError(f"{path}: the name of the output must end with .csv, .npy or .parquet")
     return WRITERS[ending](path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -10,13 +11,18 @@ from ....errors import DataError
 
 
 class NewFile:
-    """Writes beside the final name and renames at the end; after an error nothing is left."""
+    """Writes beside the final name and renames at the end; after an error nothing is left.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(path.name + ".part")
+    With ``keep_interrupted`` an interrupt from the keyboard is no error: what was written
+    until then is put in place.
+    """
+
+    def __init__(self, path: Path, *, keep_interrupted: bool = False) -> None:
+        self.path = path
+        self.part = path.with_name(path.name + ".part")
+        self._keep_interrupted = keep_interrupted
         try:
-            self.stream: BinaryIO = self._part.open("wb")
+            self.stream: BinaryIO = self.part.open("wb")
         except OSError as error:
             raise DataError(f"{path}: cannot be created: {error.strerror}") from error
 
@@ -29,24 +35,37 @@ class NewFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        wanted = kind is None or (interrupted and self._keep_interrupted)
         try:
-            if kind is None:
+            if wanted:
                 self.finish()
             self.stream.close()
-            if kind is None:
-                self._part.replace(self._path)
+            if wanted:
+                self.part.replace(self.path)
         except OSError as failure:
-            raise DataError(f"{self._path}: cannot be written: {failure.strerror}") from failure
+            raise self.failed(failure) from failure
         finally:
-            self.stream.close()
-            self._part.unlink(missing_ok=True)
+            # On a full disk the last flush fails again: that was said already.
+            with suppress(OSError):
+                self.abandon()
+            with suppress(OSError):
+                self.stream.close()
+            self.part.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Whatever is due before the file is closed."""
+
+    def abandon(self) -> None:
+        """Let go of what else holds the file; called in any case, last of all."""
 
     def put(self, data: bytes | memoryview) -> None:
         """Append bytes; DataError if the disk is full or fails."""
         try:
             self.stream.write(data)
         except OSError as error:
-            raise DataError(f"{self._path}: cannot be written: {error.strerror}") from error
+            raise self.failed(error) from error
+
+    def failed(self, error: OSError) -> DataError:
+        """The error to raise when the disk is full or fails."""
+        return DataError(f"{self.path}: cannot be written: {error.strerror or error}")
