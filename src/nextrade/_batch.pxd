@@ -1,6 +1,6 @@
 """Batches: one command after the other, with the memory they need fetched ahead."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport SIZE_MAX, uint32_t
 
 from ._change cimport cancel, reduce, replace
 from ._control cimport expire, mass_cancel, set_state, uncross
@@ -9,6 +9,7 @@ from ._levels cimport report_levels
 from ._memory cimport grow_events
 from ._place cimport place
 from ._report cimport reject
+from ._state cimport write_best, write_levels
 from ._types cimport (
     EVENT_RESERVE,
     Book,
@@ -26,7 +27,10 @@ from ._types cimport (
     Order,
     REASON_OUT_OF_MEMORY,
     REASON_UNKNOWN_COMMAND,
+    SIDE_BUY,
     SIDE_NONE,
+    SIDE_SELL,
+    Watch,
     likely,
     prefetch,
     unlikely,
@@ -136,8 +140,50 @@ cdef inline void fetch_neighbours(const Book* b, size_t first, const Ahead* ahea
         naming &= naming - 1
 
 
-cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noexcept nogil:
+cdef inline size_t look(Book* b, Watch* watch, size_t done) noexcept nogil:
+    """Look as often as is asked for after so many commands; returns when to look again."""
+    while watch.count and <size_t>watch.after[0] == done:
+        if watch.levels == 1:
+            write_best(b, SIDE_BUY, watch.rows)
+            write_best(b, SIDE_SELL, watch.rows + 1)
+        else:
+            write_levels(b, SIDE_BUY, watch.levels, watch.rows)
+            write_levels(b, SIDE_SELL, watch.levels, watch.rows + watch.levels)
+        watch.rows += 2 * watch.levels
+        watch.after += 1
+        watch.count -= 1
+    return <size_t>watch.after[0] if watch.count else SIZE_MAX
+
+
+cdef inline size_t apply_part(
+    Book* b, const Command* commands, size_t start, size_t end, const Ahead* ahead
+) noexcept nogil:
+    """Run part of a batch; returns ``end``, or the command before which the book had to stop.
+
+    ``ahead`` is NULL where no hashes have been taken beforehand.
+    """
+    cdef size_t k
+    for k in range(start, end):
+        if unlikely(b.event_next > b.event_low) and not find_events(b):
+            if b.stopped:
+                return k
+            refuse_for_memory(b, &commands[k], <uint32_t>k)
+            continue
+        apply(
+            b,
+            &commands[k],
+            <uint32_t>k,
+            ahead.tags[k % (4 * BLOCK)] if ahead != NULL else tag_of(commands[k].order_id),
+        )
+    return end
+
+
+cdef inline size_t apply_all(
+    Book* b, const Command* commands, size_t count, Watch* watch
+) noexcept nogil:
     """Run a batch; returns how many commands were run, fewer only if the book had to stop.
+
+    With a ``watch`` (or NULL) it looks at the book between commands.
 
     A batch tells what comes next. So while one block of commands runs, the memory that the
     next three will touch is on its way into the cache: their buckets in the id map, then
@@ -146,8 +192,10 @@ cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noe
     """
     cdef Ahead ahead
     cdef bint large = b.ids.size > CACHED_BUCKETS
+    cdef size_t next_look = look(b, watch, 0) if watch != NULL else SIZE_MAX
     cdef size_t start = 0
     cdef size_t end
+    cdef size_t part_end
     cdef size_t k
     while large and start < count and start < 3 * BLOCK:
         fetch_buckets(b, commands, start, min_size(count, start + BLOCK), &ahead)
@@ -166,17 +214,12 @@ cdef inline size_t apply_all(Book* b, const Command* commands, size_t count) noe
             fetch_orders(b, start + 2 * BLOCK, &ahead)
         if large and end < count:
             fetch_neighbours(b, end, &ahead)
-        for k in range(start, end):
-            if unlikely(b.event_next > b.event_low) and not find_events(b):
-                if b.stopped:
-                    return k
-                refuse_for_memory(b, &commands[k], <uint32_t>k)
-                continue
-            apply(
-                b,
-                &commands[k],
-                <uint32_t>k,
-                ahead.tags[k % (4 * BLOCK)] if large else tag_of(commands[k].order_id),
-            )
-        start = end
+        while start < end:
+            # A look divides the running block only, not what is fetched ahead.
+            part_end = min_size(end, next_look)
+            start = apply_part(b, commands, start, part_end, &ahead if large else NULL)
+            if unlikely(start != part_end):
+                return start
+            if unlikely(start == next_look):
+                next_look = look(b, watch, start)
     return count

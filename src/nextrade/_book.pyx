@@ -76,6 +76,9 @@ if (
 ):
     raise ImportError("nextrade was compiled against other record layouts; reinstall it")
 
+cdef enum:
+    MAX_WATCHED_LEVELS = 10_000
+
 _HEADER = struct.Struct("<BqqqQQQ")
 
 Trade = namedtuple(
@@ -331,6 +334,49 @@ cdef uint64_t id_of(value) except? 0:
         ) from None
 
 
+cdef cnp.ndarray commands_of(commands):
+    """A batch as it may be given to the core: records of the right kind, one after the other."""
+    cdef cnp.ndarray array
+    if not isinstance(commands, np.ndarray):
+        raise wrong_type("commands", commands, "a NumPy array of nextrade.COMMAND_DTYPE")
+    array = commands
+    if <PyObject*>cnp.PyArray_DESCR(array) != <PyObject*>_command_dtype and array.dtype != _command_dtype:
+        raise TypeError(
+            f"commands must have the dtype nextrade.COMMAND_DTYPE, not {array.dtype}; "
+            "copy the fields into np.zeros(n, nextrade.COMMAND_DTYPE)"
+        )
+    if array.ndim != 1:
+        raise TypeError(f"commands must have one dimension, not {array.ndim}; use .ravel()")
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        array = np.ascontiguousarray(array)
+    return array
+
+
+cdef cnp.ndarray moments_of(after, size_t count):
+    """The moments at which to look at a batch: a copy, for others may change what they gave."""
+    cdef cnp.ndarray given = np.asarray(after)
+    cdef cnp.ndarray moments
+    cdef const int64_t* data
+    cdef int64_t before = 0
+    cdef Py_ssize_t k
+    if given.ndim != 1:
+        raise ValueError(f"after must have one dimension, not {given.ndim}")
+    if given.size and given.dtype.kind not in "iu":
+        raise ValueError(f"after must hold whole numbers of 64 bits, not {given.dtype}")
+    moments = np.array(given, dtype=np.int64, order="C")
+    data = <const int64_t*>cnp.PyArray_DATA(moments)
+    for k in range(cnp.PyArray_DIM(moments, 0)):
+        if data[k] < 0 or <size_t>data[k] > count:
+            raise ValueError(
+                f"after must be between 0 and the number of commands, {count}; "
+                f"after[{k}] is {given[k]}"
+            )
+        if data[k] < before:
+            raise ValueError(f"after must ascend; after[{k}] is {data[k]}, behind {before}")
+        before = data[k]
+    return moments
+
+
 # ---- the book -------------------------------------------------------------------------
 
 
@@ -428,27 +474,54 @@ cdef class OrderBook:
         Raises TypeError for anything but such an array, BookBusy, BookStopped, and MemoryError
         if the events of a command could not be kept (then the book stops, see BookStopped).
         """
-        cdef cnp.ndarray array
-        cdef Book* b = &self.book
-        cdef const Command* first
-        cdef size_t count
-        cdef size_t done
+        cdef cnp.ndarray batch = commands_of(commands)
         cdef bint want_levels = bool(levels)
-        if not isinstance(commands, np.ndarray):
-            raise wrong_type("commands", commands, "a NumPy array of nextrade.COMMAND_DTYPE")
-        array = commands
-        if <PyObject*>cnp.PyArray_DESCR(array) != <PyObject*>_command_dtype and array.dtype != _command_dtype:
-            raise TypeError(
-                f"commands must have the dtype nextrade.COMMAND_DTYPE, not {array.dtype}; "
-                "copy the fields into np.zeros(n, nextrade.COMMAND_DTYPE)"
-            )
-        if array.ndim != 1:
-            raise TypeError(f"commands must have one dimension, not {array.ndim}; use .ravel()")
-        if not cnp.PyArray_IS_C_CONTIGUOUS(array):
-            array = np.ascontiguousarray(array)
+        self.run_batch(
+            <const Command*>cnp.PyArray_DATA(batch),
+            <size_t>cnp.PyArray_DIM(batch, 0),
+            want_levels,
+            NULL,
+        )
+        return self.take_results(want_levels, None)
+
+    def observe(self, commands, after, levels=1):
+        """Run a batch as :meth:`process` does, and write down the best levels at chosen moments.
+
+        ``after`` says when: ascending whole numbers from 0 (before the first command) to
+        ``len(commands)``, each a number of commands run so far; the same may occur again.
+        ``levels`` (1 to 10,000) says how many price levels of each side.
+
+        Returns ``(events, depth)``. ``events`` is what :meth:`process` would return; ``depth``
+        an array of DEPTH_DTYPE and shape ``(len(after), 2, levels)``: ``depth[:, 0]`` bids and
+        ``depth[:, 1]`` asks, the best first, as :meth:`depth` would give them at that moment,
+        with zeros where a side has fewer levels. The GIL is released.
+
+        Raises what :meth:`process` raises, and before anything runs ValueError for an ``after``
+        or ``levels`` out of bounds, and MemoryError if there is no room for ``depth``.
+        """
+        cdef cnp.ndarray batch = commands_of(commands)
+        cdef size_t count = <size_t>cnp.PyArray_DIM(batch, 0)
+        cdef cnp.ndarray moments = moments_of(after, count)
+        cdef int64_t most = whole(levels, "levels")
+        cdef cnp.ndarray depth
+        cdef Watch watch
+        if most < 1 or most > MAX_WATCHED_LEVELS:
+            raise ValueError(f"levels must be between 1 and {MAX_WATCHED_LEVELS}, got {most}")
+        depth = np.empty((moments.size, 2, most), DEPTH_DTYPE)
+        watch.after = <const int64_t*>cnp.PyArray_DATA(moments)
+        watch.count = <size_t>cnp.PyArray_DIM(moments, 0)
+        watch.levels = <size_t>most
+        watch.rows = <DepthRow*>cnp.PyArray_DATA(depth)
+        self.run_batch(<const Command*>cnp.PyArray_DATA(batch), count, False, &watch)
+        return self.take_results(False, depth)
+
+    cdef int run_batch(
+        self, const Command* commands, size_t count, bint want_levels, Watch* watch
+    ) except -1:
+        """Run a batch without the GIL; its results wait in the book until they are taken."""
+        cdef Book* b = &self.book
+        cdef size_t done
         self.enter()
-        first = <const Command*>cnp.PyArray_DATA(array)
-        count = <size_t>cnp.PyArray_DIM(array, 0)
         if count > 0xFFFFFFFF:
             raise ValueError("a batch holds at most 2**32 - 1 commands; split it")
         self.borrow_events(count + count // 2 + 4 * EVENT_RESERVE)
@@ -458,7 +531,7 @@ cdef class OrderBook:
         b.serial += 1
         self.busy = 1
         with nogil:
-            done = apply_all(b, first, count)
+            done = apply_all(b, commands, count, watch)
         self.busy = 0
         b.want_levels = 0
         if b.stopped:
@@ -467,13 +540,7 @@ cdef class OrderBook:
                 f"memory ran out: {done} of {count} commands were run and some events are lost; "
                 "restore() the book from a snapshot and send smaller batches"
             )
-        try:
-            return self.take_results(want_levels)
-        except BaseException:
-            # The commands have run, and nobody will hear what they did.
-            b.stopped = 1
-            self.drop_buffers()
-            raise
+        return 0
 
     cdef void drop_buffers(self) noexcept:
         cdef Book* b = &self.book
@@ -483,14 +550,25 @@ cdef class OrderBook:
         b.updates = NULL
         b.update_capacity = 0
 
-    cdef object take_results(self, bint want_levels):
-        """Arrays of what the batch wrote; the book lets go of the memory first."""
+    cdef object take_results(self, bint want_levels, object depth):
+        """What the batch wrote, as its caller gets it; the book lets go of the memory first."""
+        try:
+            return self.results(want_levels, depth)
+        except BaseException:
+            # The commands have run, and nobody will hear what they did.
+            self.book.stopped = 1
+            self.drop_buffers()
+            raise
+
+    cdef object results(self, bint want_levels, object depth):
         cdef Book* b = &self.book
         cdef void* data = b.events
         cdef size_t count = b.event_next - b.events
         cdef size_t capacity = b.event_end - b.events
         b.events = b.event_next = b.event_low = b.event_end = NULL
         events = as_array(data, count, capacity, sizeof(Event), _event_dtype)
+        if depth is not None:
+            return events, depth
         if not want_levels:
             return events
         data = b.updates
@@ -510,7 +588,7 @@ cdef class OrderBook:
         self.enter()
         c.timestamp_ns = b.clock_ns if timestamp_ns is None else time
         self.borrow_events(4 * EVENT_RESERVE)
-        apply_all(b, c, 1)
+        apply_all(b, c, 1, NULL)
         count = b.event_next - b.events
         if count > 4:
             outcome._events = <Event*>allocate(count * sizeof(Event))

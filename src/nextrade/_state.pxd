@@ -121,6 +121,20 @@ cdef inline size_t write_depth(Book* b, int side, size_t limit, DepthRow* out) n
     return written
 
 
+cdef inline void write_levels(Book* b, int side, size_t limit, DepthRow* out) noexcept nogil:
+    """The same, and rows of zeros up to the limit."""
+    cdef size_t written = write_depth(b, side, limit, out)
+    memset(out + written, 0, (limit - written) * sizeof(DepthRow))
+
+
+cdef inline void write_best(const Book* b, int side, DepthRow* out) noexcept nogil:
+    """The same for a limit of one, which needs no walk: the best level is never empty."""
+    cdef uint32_t i = b.sides[side].best
+    out.price_ticks = b.levels[i].price if i else 0
+    out.qty_lots = b.levels[i].visible if i else 0
+    out.orders = b.levels[i].count if i else 0
+
+
 # ---- reading --------------------------------------------------------------------------
 
 

@@ -419,3 +419,11 @@ cdef struct Taker:
     uint8_t prevents
     # Set when the order is over, with or without a fill: it neither rests nor reports more.
     uint8_t done
+
+cdef struct Watch:
+    # When to look at the book, in commands run so far, ascending, and how often in all.
+    const int64_t* after
+    size_t count
+    # How deep, and where to write it: for each look so many bids, then as many asks.
+    size_t levels
+    DepthRow* rows

@@ -42,6 +42,7 @@ CALLS = {
     "indicative": lambda book: book.indicative(),
     "process": lambda book: book.process(resting(2)),
     "process levels": lambda book: book.process(resting(2), levels=True),
+    "observe": lambda book: book.observe(resting(2), [1]),
     "top": lambda book: book.top(),
     "depth": lambda book: book.depth(),
     "orders": lambda book: book.orders(),
