@@ -119,6 +119,8 @@ class DepthRows(NamedTuple):
     """DEPTH_DTYPE, shape (rows, 2, levels): bids and asks, best first, zeros where none is."""
     orders_known: bool
     """Whether ``orders`` (the number of orders of a level) was recorded."""
+    per_message: bool = False
+    """Whether each row is the one before it changed by the last message before it alone."""
 
 
 class Part(NamedTuple):

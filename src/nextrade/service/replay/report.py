@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -23,11 +23,45 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Best ask minus best bid, in ticks, over the moments at which the book was sampled."""
+
+    samples: int
+    sum_ticks: int
+    min_ticks: int
+    max_ticks: int
+
+    @property
+    def mean_ticks(self) -> Fraction:
+        """The exact mean."""
+        return Fraction(self.sum_ticks, self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFigures:
+    """One market at the end of a replay."""
+
+    name: str
+    trades: int
+    volume_lots: int
+    resting_orders: int
+    best_bid: int | None
+    best_ask: int | None
+    last_price: int | None
+    state: str
+    state_hash: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One replay from start to end. Prices in ticks, quantities in lots, times in seconds."""
 
     path: str
     format_name: str
+    mode: str
+    """``flow``, ``rebuild``, ``match`` or ``guided``."""
+    messages: int
+    """Records of a recording; 0 for a flow of commands."""
     commands: int
     commands_by_kind: dict[str, int]
     rejected_by_reason: dict[str, int]
@@ -42,16 +76,31 @@ class Report:
     resting_orders: int
     """Open orders at the end, dormant ones included."""
     best_bid: int | None
+    """At the end, as the next three; None where there are several markets."""
     best_ask: int | None
     last_price: int | None
     state: str
     state_hash: int
+    """Of the only book, or of all books with their names."""
     engine_seconds: float
-    """Time inside ``OrderBook.process`` alone."""
+    """Time inside the deciding books alone."""
     total_seconds: float
-    """Reading, matching and counting; without checks."""
+    """Reading, matching, comparing and counting."""
     remarks: tuple[str, ...] = ()
     checks: tuple[Check, ...] = field(default=())
+    markets: tuple[MarketFigures, ...] = ()
+    """Each market, the busiest first."""
+    spread: Spread | None = None
+    latency_ns: dict[str, int] = field(default_factory=dict)
+    """``samples``, ``p50``, ``p90``, ``p99``, ``p99.9`` and ``max`` of single commands: each one
+    call of the book."""
+    put_right: int = 0
+    """Orders that guided mode put right."""
+    price_decimals: int = 0
+    """A tick is ``10**-price_decimals``; 0 also where the file does not say."""
+    qty_decimals: int = 0
+    stopped_at: str | None = None
+    """Where a replay that was stopped early stands; None if it ran to the end."""
 
     @property
     def rejected(self) -> int:
@@ -77,6 +126,9 @@ class Report:
         return {
             "file": self.path,
             "format": self.format_name,
+            "mode": self.mode,
+            "messages": self.messages,
+            "stopped_at": self.stopped_at,
             "commands": self.commands,
             "commands_by_kind": self.commands_by_kind,
             "rejected": self.rejected,
@@ -95,6 +147,22 @@ class Report:
             "last_price_ticks": self.last_price,
             "state": self.state,
             "state_hash": f"{self.state_hash:016x}",
+            "price_decimals": self.price_decimals,
+            "qty_decimals": self.qty_decimals,
+            "markets": [
+                asdict(market) | {"state_hash": f"{market.state_hash:016x}"}
+                for market in self.markets
+            ],
+            "spread_ticks": None
+            if self.spread is None
+            else {
+                "samples": self.spread.samples,
+                "mean": decimal_text(self.spread.mean_ticks, 4),
+                "min": self.spread.min_ticks,
+                "max": self.spread.max_ticks,
+            },
+            "latency_ns": self.latency_ns,
+            "put_right": self.put_right,
             "engine_seconds": self.engine_seconds,
             "total_seconds": self.total_seconds,
             "engine_commands_per_second": round(self.engine_rate),

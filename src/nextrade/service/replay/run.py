@@ -1,93 +1,429 @@
-"""Drive a book through a source of commands and report what came of it."""
+"""Drive books through a recording or a flow, and report what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from ..._book import OrderBook
-from .checks import find_checks
-from .readers import Source, open_source
+from ...enums import EventKind, TradingState
+from ...errors import DataError
+from .agent import Agent, Desk
+from .figures import SpreadTally, joined_checks, joint_hash, latency_figures, market_figures
+from .flow_lane import FlowLane
+from .incoming import Incoming
+from .lanes import LaneSettings, RebuildLane, Step
+from .latency import LatencyHistogram
+from .match_lane import MatchLane
+from .messages import DepthRows, Flag, Messages, Part
+from .readers import Flow, Recording, Source, open_source
 from .report import Report
-from .tally import Tally
+from .sampling import Sampling, sampling_of
+from .split import Rows, by_market
+from .starters import Pending, Starters, find_starters
+from .tally import Tally, exact_sum
 
 DEFAULT_BATCH = 65_536
 """Commands a call of the book: large enough that a call costs nothing, small in memory."""
 
+MODES = ("flow", "rebuild", "match", "guided")
+
 Progress = Callable[[int, int, int], None]
-"""Called after each batch with position, length (both in the source's unit) and commands so far."""
+"""Called after each batch with position, length (both in the source's unit) and records so far."""
 
 
-def _silent(position: int, length: int, commands: int) -> None:
+def _silent(position: int, length: int, records: int) -> None:
     """The progress of a caller who does not ask."""
 
 
-def run(
-    source: Source,
-    *,
-    book: OrderBook | None = None,
-    batch: int = DEFAULT_BATCH,
-    progress: Progress = _silent,
-) -> Report:
-    """Put every command of ``source`` through a book (a new one unless given).
+class _Market:
+    """What a replay keeps for one market."""
 
-    Memory follows the resting orders and the batch size, not the file. Raises DataError
-    when the file turns out to be damaged, ValueError for a batch size below 1.
+    def __init__(self, lane: FlowLane | RebuildLane | MatchLane, sampling: Sampling) -> None:
+        self.lane = lane
+        self.sampling = sampling
+        self.incoming: Incoming | None = None
+        self.desk: Desk | None = None
+        self.starters = 0
+        self.trades = 0
+        self.volume_lots = 0
+        self.chunks = 0
+        """How many chunks (or batches of a flow) have gone through."""
+
+
+class Replay:
+    """A replay that can be walked step by step: ``for step in Replay(path): ...``.
+
+    Each step is what some records of one market did: ``messages`` (what was recorded),
+    ``commands`` (what went in), ``events`` (what came out), all NumPy arrays, and samples of
+    the book. After the walk, or in between, ``report()`` gives the figures and ``books`` the
+    order books by market name.
+
+    ``mode`` is ``flow`` for a file of commands; for a recording ``match`` (the default: only
+    requests go in, the engine decides), ``guided`` (as match, put right after each aggressive
+    order) or ``rebuild`` (repeat what was recorded). ``book`` or ``books`` (by market name)
+    seed the replay with resting orders; they are changed. ``agent`` sees each batch and sends
+    orders of its own, which arrive ``agent_latency_ns`` later. ``batch`` bounds the records of
+    a step; an agent that must see each event asks for 1. ``market`` leaves all others out.
+    ``sample_every`` is a number of records, or a duration such as ``"1s"``, between samples of
+    the best ``levels`` levels. ``hindsight=False`` leaves out the first pass that looks for
+    orders which rested before the recording starts.
+
+    Raises DataError if the file cannot be read or the mode does not fit it, ValueError for a
+    batch below 1 or a sampling that is neither number nor duration.
     """
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, not {batch}")
-    book = OrderBook() if book is None else book
-    tally = Tally()
-    engine = 0.0
-    started = perf_counter()
-    for part in source.batches(batch):
-        if len(part.commands):
-            before = perf_counter()
-            events = book.process(part.commands)
-            engine += perf_counter() - before
-            tally.add(part.commands, events)
-        progress(part.position, source.length, tally.commands)
-    total = perf_counter() - started
-    top = book.top()
-    return Report(
-        path=str(source.path),
-        format_name=source.format_name,
-        commands=tally.commands,
-        commands_by_kind=tally.commands_by_kind(),
-        rejected_by_reason=tally.rejected_by_reason(),
-        events=tally.events,
-        events_by_kind=tally.events_by_kind(),
-        trades=tally.trades,
-        volume_lots=tally.volume_lots,
-        notional=tally.notional,
-        vwap_ticks=tally.vwap_ticks,
-        resting_orders=len(book),
-        best_bid=top.bid_ticks,
-        best_ask=top.ask_ticks,
-        last_price=book.last_price,
-        state=book.state.name,
-        state_hash=book.state_hash(),
-        engine_seconds=engine,
-        total_seconds=total,
-        remarks=tuple(source.remarks()),
-        checks=tuple(find_checks(source)),
-    )
+
+    def __init__(
+        self,
+        path: str | Path | Source,
+        format_name: str | None = None,
+        *,
+        mode: str | None = None,
+        market: str | None = None,
+        book: OrderBook | None = None,
+        books: Mapping[str, OrderBook] | None = None,
+        agent: Agent | None = None,
+        agent_latency_ns: int = 0,
+        batch: int = DEFAULT_BATCH,
+        levels: int = 10,
+        sample_every: str = "",
+        skip_bad: bool = False,
+        hindsight: bool = True,
+        progress: Progress = _silent,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, not {batch}")
+        self.source = (
+            open_source(path, format_name, skip_bad=skip_bad)
+            if isinstance(path, str | Path)
+            else path
+        )
+        self.mode = _mode_for(self.source, mode)
+        self.position = 0
+        """How far into the file, in the source's own unit."""
+        self.records = 0
+        """Records read so far."""
+        self._stopping = False
+        self._only = market
+        self._book = book
+        self._books = dict(books or {})
+        self._agent = agent
+        self._agent_latency_ns = agent_latency_ns
+        self._batch = batch
+        self._levels = levels
+        self._sample_every = sample_every
+        self._hindsight = hindsight
+        self._progress = progress
+        self._markets: dict[int, _Market] = {}
+        self._starters: dict[int, Starters] = {}
+        self._tally = Tally()
+        self._spread = SpreadTally()
+        self.latency = LatencyHistogram()
+        """Nanoseconds that single commands took."""
+        self._messages = 0
+        self._seconds = 0.0
+        self._place = 0
+        self._ended = False
+        self._resumed: dict[int, int] = {}
+        """After a resume: how many chunks of each market have been run before."""
+        self._new_sampling()  # a wrong text is said before anything is read
+
+    @property
+    def books(self) -> dict[str, OrderBook]:
+        """The deciding book of each market, by its name."""
+        return {self._name(at): one.lane.engine.book for at, one in self._markets.items()}
+
+    def stop(self) -> None:
+        """End the walk after the present step."""
+        self._stopping = True
+
+    def __iter__(self) -> Iterator[Step]:
+        """Walk through the file once, from the start or from where it was resumed."""
+        started = perf_counter()
+        spent_outside = 0.0
+        walk = (
+            self._flow_steps(self.source)
+            if isinstance(self.source, Flow)
+            else self._recording_steps(self.source)
+        )
+        for step in walk:
+            self._count(step)
+            self._seconds += perf_counter() - started
+            yield step
+            started = perf_counter()
+            if self._stopping:
+                walk.close()
+                break
+        else:
+            self._ended = True
+        self._seconds += perf_counter() - started - spent_outside
+
+    def run(self) -> Report:
+        """Walk to the end (or to a ``stop``) and report."""
+        for _ in self:
+            pass
+        return self.report()
+
+    def _count(self, step: Step) -> None:
+        self._tally.add(step.commands, step.events)
+        self._spread.add(step.samples)
+        one = self._markets[step.market]
+        self.latency.add(one.lane.engine.take_latencies())
+        trades = step.events["qty_lots"][step.events["kind"] == EventKind.TRADE]
+        one.trades += len(trades)
+        one.volume_lots += exact_sum(trades)
+        self._messages += len(step.messages)
+        if len(step.places):
+            self._place = int(step.places[-1])
+
+    # --- flows -----------------------------------------------------------------------------
+
+    def _flow_steps(self, flow: Flow) -> Iterator[Step]:
+        count = 0
+        for part in flow.batches(self._batch):
+            for at, rows in by_market(part.commands):
+                if self._passed_over(at):
+                    continue
+                commands = part.commands[rows]
+                places = np.arange(count, count + len(part.commands))[rows]
+                one = self._market(at)
+                samples = one.sampling.points(commands["timestamp_ns"])
+                if self._ran_before(at, one):
+                    continue
+                lane = one.lane
+                assert isinstance(lane, FlowLane)
+                if one.desk is not None:
+                    yield from one.desk.deliver(lane.engine, at, int(commands["timestamp_ns"][0]))
+                for step in lane.run(commands, places, samples):
+                    if one.desk is not None:
+                        one.desk.ask(lane.engine, step, int(step.commands["timestamp_ns"][-1]))
+                    yield step
+            count += len(part.commands)
+            self._read(part.position, flow.length, count)
+
+    # --- recordings ------------------------------------------------------------------------
+
+    def _recording_steps(self, recording: Recording) -> Iterator[Step]:
+        passes = 1
+        if self._hindsight and not recording.starts_empty:
+            passes = 2
+            for position, self._starters in find_starters(recording):
+                self._progress(position, passes * recording.length, 0)
+                if self._stopping:
+                    return
+        before = (passes - 1) * recording.length
+        count = 0
+        for whole in recording.parts():
+            for part in _sliced(whole, self._batch):
+                for at, rows in by_market(part.messages):
+                    if not self._passed_over(at):
+                        yield from self._recorded(at, rows, part)
+                count += len(part.messages)
+            self._read(before + whole.position, passes * recording.length, count)
+        nothing = np.zeros(0, dtype=np.int64)
+        for at, one in self._markets.items():
+            yield from self._chunk(at, one, _no_messages(), nothing, None, last=True)
+
+    def _recorded(self, at: int, rows: Rows, part: Part) -> Iterator[Step]:
+        messages = part.messages[rows]
+        one = self._market(at)
+        samples = one.sampling.points(messages["timestamp_ns"])
+        depth = part.depth if at == 0 and isinstance(rows, slice) else None
+        yield from self._chunk(at, one, messages, samples, depth, last=False)
+
+    def _chunk(
+        self,
+        at: int,
+        one: _Market,
+        messages: Messages,
+        samples: np.ndarray,
+        depth: DepthRows | None,
+        *,
+        last: bool,
+    ) -> Iterator[Step]:
+        assert one.incoming is not None
+        lane = one.lane
+        assert not isinstance(lane, FlowLane)
+        chunk = one.incoming.take(messages, samples, depth, last=last)
+        if not len(chunk.messages) or self._ran_before(at, one):
+            return
+        if one.desk is not None:
+            first_ns = int(chunk.messages["timestamp_ns"][0])
+            yield from one.desk.deliver(lane.engine, at, first_ns)
+        step = lane.run(chunk)
+        if one.desk is not None:
+            one.desk.ask(lane.engine, step, int(chunk.messages["timestamp_ns"][-1]))
+        yield step
+
+    # --- what both share -------------------------------------------------------------------
+
+    def _read(self, position: int, length: int, count: int) -> None:
+        self.position, self.records = position, count
+        self._progress(position, length, count)
+
+    def _name(self, at: int) -> str:
+        names = getattr(self.source, "markets", [])
+        return names[at] if at < len(names) else str(at)
+
+    def _passed_over(self, at: int) -> bool:
+        return self._only is not None and self._name(at) != self._only
+
+    def _ran_before(self, at: int, one: _Market) -> bool:
+        """Whether a replay that was resumed has this chunk behind it already."""
+        one.chunks += 1
+        return one.chunks <= self._resumed.get(at, 0)
+
+    def _new_sampling(self) -> Sampling:
+        return sampling_of(self._sample_every, self.source.path.stat().st_size)
+
+    def _market(self, at: int) -> _Market:
+        if at not in self._markets:
+            one = _Market(self._lane(at), self._new_sampling())
+            if not isinstance(self.source, Flow):
+                pending = Pending(self._starters.get(at), by_id=self.source.queued_by_id)
+                one.starters = pending.resting + len(pending.submitted)
+                one.incoming = Incoming(pending, self.source.aggressors)
+            if self._agent is not None:
+                one.desk = Desk(self._agent, self._name(at), self._agent_latency_ns)
+            self._markets[at] = one
+        return self._markets[at]
+
+    def _lane(self, at: int) -> FlowLane | RebuildLane | MatchLane:
+        settings = LaneSettings(at, self._levels)
+        book = self._books.pop(self._name(at), None)
+        if book is None:
+            book, self._book = self._book, None
+        if self.mode == "flow":
+            return FlowLane(settings, book)
+        assert not isinstance(self.source, Flow)
+        if self.mode == "rebuild":
+            if book is not None:
+                book.set_state(TradingState.AUCTION)
+            return RebuildLane(settings, self.source, book)
+        return MatchLane(settings, self.source, guided=self.mode == "guided", book=book)
+
+    def report(self) -> Report:
+        """The figures so far."""
+        tally = self._tally
+        ordered = sorted(self._markets.items(), key=lambda item: -item[1].volume_lots)
+        markets = [
+            market_figures(self._name(at), one.lane.engine.book, one.trades, one.volume_lots)
+            for at, one in ordered
+        ]
+        only = markets[0] if len(markets) == 1 else None
+        lanes = [one.lane for _, one in sorted(self._markets.items())]
+        return Report(
+            path=str(self.source.path),
+            format_name=self.source.format_name,
+            mode=self.mode,
+            messages=self._messages,
+            commands=tally.commands,
+            commands_by_kind=tally.commands_by_kind(),
+            rejected_by_reason=tally.rejected_by_reason(),
+            events=tally.events,
+            events_by_kind=tally.events_by_kind(),
+            trades=tally.trades,
+            volume_lots=tally.volume_lots,
+            notional=tally.notional,
+            vwap_ticks=tally.vwap_ticks,
+            resting_orders=sum(market.resting_orders for market in markets),
+            best_bid=None if only is None else only.best_bid,
+            best_ask=None if only is None else only.best_ask,
+            last_price=None if only is None else only.last_price,
+            state="OPEN" if not markets else "/".join(sorted({m.state for m in markets})),
+            state_hash=joint_hash(markets) if markets else OrderBook().state_hash(),
+            engine_seconds=sum(lane.engine.seconds for lane in lanes),
+            total_seconds=self._seconds,
+            remarks=tuple(self._remarks()),
+            checks=tuple(joined_checks([lane.checks() for lane in lanes])),
+            markets=tuple(markets),
+            spread=self._spread.figures(),
+            latency_ns=latency_figures(self.latency),
+            put_right=sum(lane.put_right for lane in lanes if isinstance(lane, MatchLane)),
+            price_decimals=getattr(self.source, "price_decimals", 0),
+            qty_decimals=getattr(self.source, "qty_decimals", 0),
+            stopped_at=None if self._ended else f"record {self.records:,}, place {self._place:,}",
+        )
+
+    def _remarks(self) -> list[str]:
+        said = []
+        starters = sum(one.starters for one in self._markets.values())
+        if starters:
+            said.append(
+                f"{starters:,} orders rested before the recording starts; a first pass found them"
+                " by what later happened to them"
+            )
+        return said + self.source.remarks()
 
 
 def replay(
     path: str | Path,
     format_name: str | None = None,
     *,
+    mode: str | None = None,
     book: OrderBook | None = None,
     batch: int = DEFAULT_BATCH,
+    agent: Agent | None = None,
+    skip_bad: bool = False,
     progress: Progress = _silent,
 ) -> Report:
     """Replay a file of recorded or generated order flow and report what came of it.
 
-    ``format_name`` is one of ``csv``, ``npy``, ``lobster``; without it the first bytes of
-    the file decide. Where a recorded order book lies beside the file (LOBSTER), the
-    report's ``checks`` compare with it. Raises DataError if the file cannot be read.
+    The arguments are those of ``Replay``, which also lets you look at each step. Raises
+    DataError if the file cannot be read.
     """
-    source = open_source(path, format_name)
-    return run(source, book=book, batch=batch, progress=progress)
+    return Replay(
+        path,
+        format_name,
+        mode=mode,
+        book=book,
+        batch=batch,
+        agent=agent,
+        skip_bad=skip_bad,
+        progress=progress,
+    ).run()
+
+
+def _mode_for(source: Source, wanted: str | None) -> str:
+    if wanted is not None and wanted not in MODES:
+        raise DataError(f"there is no mode {wanted!r}; known are {', '.join(MODES)}")
+    if isinstance(source, Flow):
+        if wanted not in (None, "flow"):
+            raise DataError(
+                f"{source.path}: a file of commands has nothing recorded to {wanted};"
+                " leave the mode out"
+            )
+        return "flow"
+    if wanted == "flow":
+        raise DataError(f"{source.path}: a recording has no flow of commands; use match")
+    return wanted or "match"
+
+
+def _no_messages() -> Messages:
+    from .messages import MESSAGE_DTYPE
+
+    return np.zeros(0, dtype=MESSAGE_DTYPE)
+
+
+def _sliced(part: Part, size: int) -> Iterator[Part]:
+    """The part in pieces of about ``size`` messages, each ending where an event ends."""
+    messages = part.messages
+    if len(messages) <= size:
+        yield part
+        return
+    ends = np.flatnonzero(messages["flags"] & Flag.LAST) + 1
+    at = 0
+    while at < len(messages):
+        found = int(np.searchsorted(ends, at + size))
+        end = int(ends[found]) if found < len(ends) else len(messages)
+        depth = part.depth
+        if depth is not None:
+            inside = (depth.after > at) & (depth.after <= end)
+            if at == 0:
+                inside |= depth.after == 0
+            depth = depth._replace(after=depth.after[inside] - at, levels=depth.levels[inside])
+        yield Part(messages[at:end], part.position, depth)
+        at = end

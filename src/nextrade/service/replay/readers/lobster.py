@@ -63,7 +63,7 @@ class Lobster:
     format_name = "lobster"
     aggressors = Aggressors.INFERRED
     starts_empty = False
-    starters_by_id = True
+    queued_by_id = True
     shows_auctions = False
     price_decimals = 4
     qty_decimals = 0
@@ -108,7 +108,9 @@ class Lobster:
 
     def _depth(self, beside: LobsterBook, first_row: int, count: int) -> DepthRows | None:
         numbers, levels = beside.rows(first_row, first_row + count)
-        return DepthRows(numbers - first_row + 1, levels, False) if len(numbers) else None
+        if not len(numbers):
+            return None
+        return DepthRows(numbers - first_row + 1, levels, orders_known=False, per_message=True)
 
     def _checked(self, rows: Rows) -> Rows:
         """Leave out, or complain of, lines whose type or direction is none."""

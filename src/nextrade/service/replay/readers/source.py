@@ -87,9 +87,9 @@ class Recording(Protocol):
     starts_empty: bool
     """Whether every order that rests is in the file. Otherwise a first pass looks for those
     that rested before."""
-    starters_by_id: bool
-    """Ids grow with time, so an order from before goes in at the place that its id has in the
-    queue. Otherwise all such orders stand in the book from the start."""
+    queued_by_id: bool
+    """Ids grow with time and say where an order stands in its queue, also one from before the
+    start. Otherwise orders queue as they come, and those from before stand there at the start."""
     shows_auctions: bool
     """Whether an order that crosses the book without trading means a call auction."""
     price_decimals: int

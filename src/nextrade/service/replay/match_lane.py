@@ -1,0 +1,276 @@
+"""Match and guided mode: requests go into the engine, and its fills are judged.
+
+Beside the engine runs the **recorded book**, a second book that only collects and repeats
+what the recording says. From it comes when a call auction is on (an order crosses it and
+does not trade), and in guided mode what to put right.
+
+The messages are walked in **stretches**. A stretch ends where the recorded book is needed
+as it was at that moment: in guided mode after each aggressive order, in a recording whose
+fills are not linked to orders at each recorded row of levels, and where a call auction
+begins or ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._book import OrderBook
+from ...dtypes import COMMAND_DTYPE
+from ...enums import CommandKind, Side, TradingState
+from .auctions import Auction, auction_checks
+from .compare import PAIR_DTYPE, Agreement, Unordered
+from .depth_check import DepthCheck
+from .engine import Engine
+from .guide import cancel_these, copy_recorded, put_right
+from .incoming import Chunk
+from .lanes import LaneSettings, Step, empty_step
+from .messages import Action, Aggressors, Messages
+from .readers.source import Commands, Recording
+from .rebuild import collecting_book
+from .report import Check
+from .requests import Requests, requests
+from .walk import Walk
+
+_Records = npt.NDArray[np.void]
+_Counts = npt.NDArray[np.int64]
+
+
+_ROWS_A_STRETCH = 16
+"""In guided mode an order that left unseen stands at most so many recorded rows too long."""
+
+
+class MatchLane:
+    """One market whose requests are matched by the engine."""
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        recording: Recording,
+        *,
+        guided: bool,
+        book: OrderBook | None = None,
+    ) -> None:
+        self._settings = settings
+        self._style = recording.aggressors
+        self._shows_auctions = recording.shows_auctions
+        self._by_id = recording.queued_by_id
+        self._guided = guided
+        self.engine = Engine(book)
+        self.recorded = collecting_book()
+        if book is not None:
+            self.recorded.restore(book.snapshot())
+            self.recorded.set_state(TradingState.AUCTION)
+        self.agreement = Agreement()
+        self.unordered = Unordered()
+        self.put_right = 0
+        """How many orders were put right."""
+        self._depth = DepthCheck("engine")
+        self._auctions: list[Auction] = []
+        self._calling = self._crossed = False
+        self._next_id = 0
+        self._gone: list[int] = []
+
+    def run(self, chunk: Chunk) -> Step:
+        """As ``Lane.run``."""
+        if not len(chunk.messages):
+            return empty_step(self._settings.market, self._settings.levels)
+        asked = requests(
+            chunk.messages,
+            self._style,
+            auctions_match=self._shows_auctions,
+            first_id=self._next_id,
+            by_id=self._by_id,
+        )
+        self._next_id += len(asked.aggressors)
+        walk = Walk(self.engine, chunk, asked, self._settings.levels, by_id=self._by_id)
+        for end in self._stretch_ends(walk):
+            self._stretch(walk, end)
+        self._judge(walk)
+        if len(chunk.rows.after):
+            self._compare_rows(walk)
+        return walk.step(self._settings.market)
+
+    def _compare_rows(self, walk: Walk) -> None:
+        """The engine's levels against the recorded rows, but for those that show an aggressive
+        order half-way: the engine does all of it at once."""
+        rows, aggressors = walk.chunk.rows, walk.asked.aggressors
+        whole = np.ones(len(rows.after), dtype=np.bool_)
+        if len(aggressors):
+            at = np.searchsorted(aggressors["first"], rows.after, side="left") - 1
+            begun = aggressors[np.maximum(at, 0)]
+            whole = (at < 0) | (rows.after >= begun["end"])
+        found, levels = walk.rows_found()[whole], rows.levels[whole]
+        self._depth.add(found, levels, orders_known=rows.orders_known)
+
+    def _stretch_ends(self, walk: Walk) -> list[int]:
+        ends = [np.array([len(walk.messages)])]
+        if self._style == Aggressors.UNLINKED:
+            ends.append(walk.chunk.rows.after)
+        elif self._guided:
+            ends.append(walk.asked.aggressors["end"])
+            ends.append(walk.chunk.rows.after[::_ROWS_A_STRETCH])
+            if self._shows_auctions:  # the call ends with the event that it trades in
+                flags = walk.messages["flags"]
+                lasts = np.flatnonzero(flags & Flag.LAST)
+                traded = np.flatnonzero(
+                    (flags & Flag.AUCTION != 0) & (walk.messages["action"] == Action.FILL)
+                )
+                ends.append(lasts[np.searchsorted(lasts, traded)] + 1)
+        merged: list[int] = np.unique(np.concatenate(ends)).tolist()
+        return [end for end in merged if end]
+
+    def _stretch(self, walk: Walk, end: int) -> None:
+        first, happened = walk.at, []
+        for _, stop, calling in self._call_stretches(walk, first, end):
+            self.enter(walk, walk.at, calling, recorded_is_here=False)
+            happened.append(walk.run_to(stop))
+        self.enter(walk, end, self._crossed, recorded_is_here=True)
+        self.end_stretch(walk, first, end, happened)
+
+    def checks(self) -> list[Check]:
+        """As ``Lane.checks``."""
+        checks = [*self.agreement.checks(), *self.unordered.checks(), *self._depth.checks()]
+        return checks + auction_checks(self._auctions)
+
+    def _judge(self, walk: Walk) -> None:
+        """Compare what the engine traded with the recording."""
+        asked, messages = walk.asked, walk.chunk.messages
+        trades, commands = walk.trades()
+        if self._style == Aggressors.UNLINKED:
+            self.unordered.add_recorded(messages[messages["action"] == Action.TRADE])
+            self.unordered.add_fills(messages[messages["action"] == Action.FILL])
+            self.unordered.add_made(trades)
+            return
+        made = np.zeros(len(trades), dtype=PAIR_DTYPE)
+        at = np.searchsorted(asked.aggressors["command"], commands)
+        at = np.minimum(at, max(len(asked.aggressors) - 1, 0))
+        made["aggressor"] = -1
+        if len(asked.aggressors):
+            made["aggressor"] = np.where(asked.aggressors["command"][at] == commands, at, -1)
+        for name in ("maker_id", "price_ticks", "qty_lots"):
+            made[name] = trades[name]
+        recorded = asked.fills.astype(PAIR_DTYPE, copy=False)
+        self.agreement.add(asked.aggressors, recorded, made)
+
+    def end_stretch(self, walk: Walk, first: int, end: int, events: list[_Records]) -> None:
+        """Bring the engine to what the recording says, as far as the mode allows."""
+        now_ns = walk.now_ns(end - 1)
+        if self._style == Aggressors.UNLINKED:
+            self._cancel_gone(walk, first, end, now_ns)
+        if not self._guided or self._calling:
+            return
+        involved = walk.involved(first, end, events, self._style)
+        self._drop_ghosts(walk, first, end, now_ns)
+        self.put_right += put_right(self.engine.book, self.recorded, involved, now_ns)
+
+    def _cancel_gone(self, walk: Walk, first: int, end: int, now_ns: int) -> None:
+        """At each recorded row take out what rests although it was reported filled.
+
+        Messages of different orders may arrive in another order than the exchange handled
+        them, so without this the engine drifts away.
+        """
+        messages = walk.chunk.messages[first:end]
+        gone = (messages["leaves_lots"] == 0) & np.isin(
+            messages["action"], (Action.FILL, Action.CANCEL)
+        )
+        self._gone += messages["order_id"][gone].tolist()
+        if walk.has_row(end):
+            cancel_these(self.engine.book, self._gone, now_ns)
+            self.unordered.settle(np.array(self._gone, dtype=np.uint64))
+            self._gone.clear()
+            walk.look_again(end)
+
+    def _drop_ghosts(self, walk: Walk, first: int, end: int, now_ns: int) -> None:
+        """Orders better than the recorded best price left unseen: take them out of both books."""
+        row = walk.last_row(first, end)
+        if row is None:
+            return
+        orders = self.recorded.orders()
+        top = self.recorded.top()
+        bid, ask = row["price_ticks"][:, 0].tolist()
+        ghosts = np.zeros(len(orders), dtype=np.bool_)
+        if top.bid_ticks is not None and top.bid_ticks > bid:
+            ghosts |= (orders["side"] == Side.BUY) & (orders["price_ticks"] > bid)
+        if top.ask_ticks is not None and ask and top.ask_ticks < ask:
+            ghosts |= (orders["side"] == Side.SELL) & (orders["price_ticks"] < ask)
+        if ghosts.any():
+            ids = orders["order_id"][ghosts].tolist()
+            cancel_these(self.recorded, ids, now_ns)
+            self.put_right += cancel_these(self.engine.book, ids, now_ns)
+
+    # --- call auctions ---------------------------------------------------------------------
+
+    def _call_stretches(
+        self, walk: Walk, first: int, end: int
+    ) -> Iterator[tuple[int, int, bool]]:
+        """Run the recorded book on, and cut the stretch where a call auction begins or ends.
+
+        An order that crosses the recorded book once its event is complete, and so did not
+        trade, can only be collected for a call; the call lasts until nothing crosses.
+        """
+        if not self._shows_auctions:
+            walk.run_recorded(self.recorded, first, end, np.zeros(0, dtype=np.int64))
+            yield first, end, False
+            return
+        lasts = np.flatnonzero(walk.messages["flags"][first:end] & Flag.LAST) + first + 1
+        top = walk.run_recorded(self.recorded, first, end, lasts)
+        bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
+        crossed = (bids >= asks) & (bids > 0) & (asks > 0)
+        at, calling = first, self._calling
+        for place in np.flatnonzero(np.diff(crossed, prepend=calling)).tolist():
+            if crossed[place]:  # the whole event that crossed belongs to the auction
+                begins = int(lasts[place - 1]) if place else first
+                if begins > at:
+                    yield at, begins, False
+                at, calling = max(begins, at), True
+            else:
+                yield at, int(lasts[place]), True
+                at, calling = int(lasts[place]), False
+        if at < end:
+            yield at, end, calling
+        self._crossed = calling
+        if calling or self._calling:
+            self.note_auction(walk.messages[first:end])
+
+    def enter(self, walk: Walk, at: int, calling: bool, *, recorded_is_here: bool) -> None:
+        """Begin or end a call auction in the engine before message ``at``."""
+        if calling == self._calling:
+            return
+        self._calling = calling
+        if calling:
+            self._auctions.append(Auction(walk.place(at)))
+            walk.control(at, _state_command(TradingState.AUCTION))
+            return
+        book = self.engine.book
+        self._auctions[-1].expect(book.indicative())
+        if not self._auctions[-1].lots:
+            self._auctions.pop()  # nothing traded: what had crossed was taken back
+        if self._guided:
+            if recorded_is_here:
+                copy_recorded(book, self.recorded, walk.now_ns(at))
+                return
+            walk.control(at, _state_command(TradingState.OPEN))
+        else:
+            walk.control(at, _uncross_command())
+
+    def note_auction(self, messages: Messages) -> None:
+        """Remember what the recording says that the call auction traded."""
+        if self._auctions:
+            self._auctions[-1].note(messages)
+
+
+def _state_command(state: TradingState) -> Commands:
+    command = np.zeros(1, dtype=COMMAND_DTYPE)
+    command["kind"] = CommandKind.SET_STATE
+    command["state"] = state
+    return command
+
+
+def _uncross_command() -> Commands:
+    command = np.zeros(1, dtype=COMMAND_DTYPE)
+    command["kind"] = CommandKind.UNCROSS
+    command["state"] = TradingState.OPEN
+    return command

@@ -1,0 +1,158 @@
+"""One chunk of messages on its way through the engine, stretch by stretch."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._book import OrderBook
+from ...dtypes import DEPTH_DTYPE
+from ...enums import EventKind
+from .engine import Engine
+from .incoming import Chunk
+from .lanes import Step, depth_points, reach_from_none, samples_of
+from .messages import Action, Aggressors
+from .readers.source import Commands
+from .rebuild import rebuild_commands, true_times
+from .requests import Requests
+
+_Records = npt.NDArray[np.void]
+_Counts = npt.NDArray[np.int64]
+
+_NOBODY = -1
+"""The command number of what a replay itself sent, such as a change of the trading state."""
+
+
+class Walk:
+    """Runs the requests of a chunk in stretches and keeps what came of them."""
+
+    def __init__(
+        self, engine: Engine, chunk: Chunk, asked: Requests, levels: int, *, by_id: bool
+    ) -> None:
+        self.chunk = chunk
+        self.messages = chunk.messages
+        self.asked = asked
+        self.at = 0
+        """How many of the messages have gone into the engine."""
+        self._engine = engine
+        self._reach = reach_from_none(asked.reach)
+        self._by_id = by_id
+        recorded, reach = rebuild_commands(chunk.messages, by_id=by_id)
+        self._recorded = recorded
+        self._recorded_reach = reach_from_none(reach)
+        self._levels = levels
+        self._points, deepest = depth_points(chunk, levels)
+        self._depth = np.zeros((len(self._points), 2, deepest), dtype=DEPTH_DTYPE)
+        self._pieces: list[tuple[Commands, _Records, int, int]] = []
+        """Commands and events; the number of the first command (or _NOBODY) and its message."""
+
+    def run_to(self, end: int) -> _Records:
+        """Put the requests of the messages up to ``end`` into the engine; what happened."""
+        first, self.at = self.at, end
+        low, high = int(self._reach[first]), int(self._reach[end])
+        begin, stop = np.searchsorted(self._points, [first, end], side="right")
+        if first == 0:
+            begin = 0
+        after = self._reach[self._points[begin:stop]] - low
+        commands = self.asked.commands[low:high]
+        events, depth = self._engine.run(commands, after, self._depth.shape[2])
+        self._depth[begin:stop] = depth
+        self._pieces.append((commands, events, low, first))
+        return events
+
+    def run_recorded(self, book: OrderBook, first: int, end: int, after: _Counts) -> _Records:
+        """Repeat the messages on the recorded book; its best levels after so many messages."""
+        low, high = int(self._recorded_reach[first]), int(self._recorded_reach[end])
+        _, depth = book.observe(self._recorded[low:high], self._recorded_reach[after] - low, 1)
+        return depth
+
+    def control(self, at: int, command: Commands) -> None:
+        """Send a command of the replay's own, at the time of message ``at``."""
+        command["timestamp_ns"] = self.now_ns(at)
+        self._pieces.append((command, self._engine.book.process(command), _NOBODY, at))
+
+    def now_ns(self, at: int) -> int:
+        """The time of a message, of the last one if there are no more."""
+        return int(self.messages["timestamp_ns"][min(at, len(self.messages) - 1)])
+
+    def place(self, at: int) -> int:
+        """Where a message stands in the file."""
+        return int(self.messages["place"][min(at, len(self.messages) - 1)])
+
+    def has_row(self, end: int) -> bool:
+        """Whether the recording shows the book after ``end`` messages."""
+        rows = self.chunk.rows.after
+        at = int(np.searchsorted(rows, end))
+        return at < len(rows) and bool(rows[at] == end)
+
+    def last_row(self, first: int, end: int) -> _Records | None:
+        """The last recorded levels of a stretch, shape (2, levels), if there are any."""
+        rows = self.chunk.rows
+        at = int(np.searchsorted(rows.after, end, side="right")) - 1
+        return rows.levels[at] if at >= 0 and rows.after[at] > first else None
+
+    def look_again(self, end: int) -> None:
+        """Note the levels after ``end`` messages anew, since something was put right there."""
+        at = int(np.searchsorted(self._points, end))
+        row = self._depth[at]
+        row[:] = 0
+        for side, levels in enumerate(self._engine.book.depth(self._depth.shape[2])):
+            row[side, : len(levels)] = levels
+
+    def involved(
+        self, first: int, end: int, happened: list[_Records], style: Aggressors
+    ) -> set[int]:
+        """Orders that executions touched between two messages, recorded or not."""
+        messages = self.messages[first:end]
+        if style == Aggressors.UNLINKED:
+            ids: set[int] = set(messages["order_id"].tolist())
+        else:
+            ids = set(messages["order_id"][messages["action"] == Action.FILL].tolist())
+        for events in happened:
+            trades = events[events["kind"] == EventKind.TRADE]
+            ids.update(trades["maker_id"].tolist(), trades["order_id"].tolist())
+        return ids
+
+    def rows_found(self) -> _Records:
+        """The engine's levels at the moments that the recording shows."""
+        return self._depth[np.searchsorted(self._points, self.chunk.rows.after)]
+
+    def trades(self) -> tuple[_Records, _Counts]:
+        """All trades of the engine, and the number of the request that made each."""
+        trades, numbers = [], []
+        for _, events, number, _ in self._pieces:
+            made = events[events["kind"] == EventKind.TRADE]
+            trades.append(made)
+            if number == _NOBODY:
+                numbers.append(np.full(len(made), _NOBODY))
+            else:
+                numbers.append(made["command"].astype(np.int64) + number)
+        return np.concatenate(trades), np.concatenate(numbers)
+
+    def step(self, market: int) -> Step:
+        """Everything that went in and came out, in order."""
+        row_of = np.searchsorted(
+            self._reach[1:], np.arange(len(self.asked.commands)), side="right"
+        )
+        commands, events, rows = [], [], []
+        done = 0
+        for piece, happened, number, at in self._pieces:
+            if done:
+                happened["command"] += done
+            done += len(piece)
+            commands.append(piece)
+            events.append(happened)
+            if number == _NOBODY:
+                rows.append(np.array([min(at, len(self.messages) - 1)]))
+            else:
+                rows.append(row_of[number : number + len(piece)])
+        row_of_command = np.concatenate(rows)
+        times = self.messages["timestamp_ns"][row_of_command]
+        return Step(
+            market,
+            self.messages,
+            np.concatenate(commands),
+            true_times(np.concatenate(events), times, by_id=self._by_id),
+            self.messages["place"][row_of_command],
+            samples_of(self.chunk, self._points, self._depth, self._levels),
+        )
