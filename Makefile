@@ -37,15 +37,16 @@ $(VENV)/.build-tools: $(VENV)/.made pyproject.toml
 	@$(PIP) install "setuptools>=77" "cython>=3.1,<4" "numpy>=2,<3"
 	@touch $@
 
-ifeq ($(wildcard src/nextrade/_book*.so),)
+MODULES := _book _wire
+ifneq ($(foreach module,$(MODULES),$(if $(wildcard src/nextrade/$(module)*.so),,missing)),)
 $(shell rm -f $(VENV)/.core-*)
 endif
 
 $(VENV)/.$(KIND): $(VENV)/.build-tools setup.py $(CORE)
 	@echo "Building the core ($(KIND))"
 	@rm -f $(VENV)/.core-*
-	@rm -f src/nextrade/_book$$($(BIN)/python -c \
-	    "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))")
+	@suffix=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))"); \
+	    for module in $(MODULES); do rm -f src/nextrade/$$module$$suffix; done
 	@$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
@@ -101,9 +102,9 @@ types: $(VENV)/.dev ## mypy, strict
 floors: build $(VENV)/.dev ## imports go down only
 	$(BIN)/lint-imports --no-logo
 
-stubs: build $(VENV)/.dev ## the stub of the compiled core says what the core has
+stubs: build $(VENV)/.dev ## the stubs of the compiled core say what the core has
 	MYPYPATH=src $(BIN)/stubtest --mypy-config-file pyproject.toml \
-	    --allowlist tests/meta/stubs_allowlist.txt nextrade._book
+	    --allowlist tests/meta/stubs_allowlist.txt $(addprefix nextrade.,$(MODULES))
 
 examples: build $(VENV)/.dev ## run the examples in the README, the docs and the docstrings
 	$(PYTEST) $(DOCS) src
@@ -126,5 +127,6 @@ wheel: $(VENV)/.dev ## build sdist and wheel in isolation, test the wheel in a c
 clean: ## remove everything that was built, but for the virtual environment
 	rm -rf build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache .benchmarks
-	rm -f src/nextrade/_book*.so src/nextrade/_book*.pyd $(VENV)/.core-*
+	rm -f $(foreach module,$(MODULES),src/nextrade/$(module)*.so src/nextrade/$(module)*.pyd) \
+	    $(VENV)/.core-*
 	find . -name __pycache__ -type d -not -path './.venv/*' -exec rm -rf {} +

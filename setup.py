@@ -1,4 +1,4 @@
-"""Builds the compiled core and maps the top-level ``lua/`` into the package.
+"""Builds the compiled core (book, decoders of feeds) and maps ``lua/`` into the package.
 
 Everything else is in pyproject.toml. Switches, all off unless set in the environment:
 
@@ -109,12 +109,13 @@ setup(
     package_dir={"": "src", "nextrade.lua": "lua"},
     ext_modules=[
         Extension(
-            "nextrade._book",
-            ["src/nextrade/_book.pyx"],
+            f"nextrade.{name}",
+            [f"src/nextrade/{name}.pyx"],
             depends=sorted(glob("src/nextrade/*.pxd")),
             include_dirs=[numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
+        for name in ("_book", "_wire")
     ],
     cmdclass={"build_ext": BuildCore},
 )

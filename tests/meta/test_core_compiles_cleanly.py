@@ -30,14 +30,17 @@ C_WARNINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def c_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Translate the core to C as setup.py does; return the file and the messages."""
-    target = tmp_path_factory.mktemp("core") / "_book.c"
+@pytest.fixture(scope="module", params=["_book", "_wire"])
+def c_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """Translate a module of the core to C as setup.py does; return the file and the messages."""
+    module: str = request.param
+    target = tmp_path_factory.mktemp("core") / f"{module}.c"
     directives = ["boundscheck=False", "wraparound=False", "cdivision=True"]
     directives += ["initializedcheck=False"]
     done = subprocess.run(
-        [sys.executable, "-m", "cython", "-3", "--warning-errors", "src/nextrade/_book.pyx"]
+        [sys.executable, "-m", "cython", "-3", "--warning-errors", f"src/nextrade/{module}.pyx"]
         + [word for directive in directives for word in ("-X", directive)]
         + ["-o", str(target)],
         cwd=ROOT,
