@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....errors import DataError
-from . import lobster, native_csv, native_npy, native_parquet
+from . import itch, lobster, native_csv, native_npy, native_parquet, pitch
 from .source import BadRecords, Batch, Commands, Flow, Format, Recording, Source
 from .unpacked import first_bytes
 
@@ -23,7 +23,7 @@ __all__ = [
 
 FORMATS: dict[str, Format] = {
     reader.FORMAT.name: reader.FORMAT
-    for reader in (native_csv, native_npy, native_parquet, lobster)
+    for reader in (native_csv, native_npy, native_parquet, itch, pitch, lobster)
 }
 """Every format that can be replayed, by the name that ``--format`` takes.
 
