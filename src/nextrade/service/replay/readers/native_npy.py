@@ -56,6 +56,7 @@ class NativeNpy:
                 if len(data) < count * COMMAND_DTYPE.itemsize:
                     self._check_room(start * COMMAND_DTYPE.itemsize + len(data))
                 yield Batch(np.frombuffer(data, COMMAND_DTYPE).copy(), start + count)
+            stream.read(1)  # a packed file is checked at its end
 
     def remarks(self) -> list[str]:
         """Nothing to say: every record is a command."""

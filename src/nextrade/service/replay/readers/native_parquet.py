@@ -22,6 +22,7 @@ from ..native import CODES
 from .delimited import Word, arrow, shown
 from .native_csv import check_columns
 from .source import BadRecords, Batch, Commands, Format
+from .unpacked import unpacked
 
 _MAGIC = b"PAR1"
 _PIECE_ROWS = 65_536
@@ -50,6 +51,11 @@ class NativeParquet:
     def __init__(self, path: Path, bad: BadRecords) -> None:
         self.path = path
         self._bad = bad
+        with unpacked(path) as stream:
+            if stream.packed:
+                raise DataError(
+                    f"{path}: a Parquet file packed with {stream.packed}; unpack it first"
+                )
         with self._opened() as file:
             self.length: int = file.metadata.num_rows
             self._columns = _checked_columns(path, file.schema_arrow)

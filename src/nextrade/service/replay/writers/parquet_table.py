@@ -23,8 +23,8 @@ GROUP_ROWS = 131_072
 class ParquetTable(NewFile):
     """A Parquet file being written: codes and markets as dictionaries of words.
 
-    The metadata of the file has ``nextrade.table``, ``nextrade.markets`` (a JSON list), and
-    ``nextrade.`` with each name in ``about``.
+    The metadata of the file has ``nextrade.table``, ``nextrade.markets`` (a JSON list, where
+    names are known), and ``nextrade.`` with each name in ``about``.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ParquetTable(NewFile):
         """Write what is held, and the metadata."""
         self._flush()
         facts = {"table": self._layout.name, **self._about}
-        if self._layout.named_market:
+        if self._markets:
             facts["markets"] = json.dumps(list(self._markets), ensure_ascii=False)
         self._writer.add_key_value_metadata(
             {f"nextrade.{name}": str(value) for name, value in facts.items()}
