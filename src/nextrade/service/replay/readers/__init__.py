@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....errors import DataError
-from . import itch, lobster, native_csv, native_npy, native_parquet, pitch
+from . import (
+    b3,
+    bitstamp,
+    databento_csv,
+    databento_dbn,
+    itch,
+    lobster,
+    native_csv,
+    native_npy,
+    native_parquet,
+    pitch,
+)
 from .source import BadRecords, Batch, Commands, Flow, Format, Recording, Source
 from .unpacked import first_bytes
 
@@ -23,7 +34,18 @@ __all__ = [
 
 FORMATS: dict[str, Format] = {
     reader.FORMAT.name: reader.FORMAT
-    for reader in (native_csv, native_npy, native_parquet, itch, pitch, lobster)
+    for reader in (
+        native_csv,
+        native_npy,
+        native_parquet,
+        itch,
+        pitch,
+        b3,
+        bitstamp,
+        lobster,
+        databento_dbn,
+        databento_csv,
+    )
 }
 """Every format that can be replayed, by the name that ``--format`` takes.
 
