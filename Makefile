@@ -70,9 +70,11 @@ bench: build $(VENV)/.dev ## measure the book against the ladder, one table
 # --- prove ---------------------------------------------------------------------------------
 
 test: build $(VENV)/.dev ## the fast tier of the tests
+	@tools/need-chromium.sh
 	$(PYTEST)
 
 test-full: build $(VENV)/.dev ## every test, with long searches
+	@tools/need-chromium.sh
 	HYPOTHESIS_PROFILE=full $(PYTEST) -m ""
 
 soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so many)
