@@ -18,7 +18,8 @@ _MODELS = "\n".join(f"    {model.name:<16} {model.summary}" for model in MODELS.
     help=f"""Write seeded synthetic order flow to a file, for nextrade replay.
 
     The same model, number of commands and seed give the same file on every machine. The
-    name of the output says the format: .npy (fast) or .csv (readable). Models:
+    name of the output says the format: .npy (fast), .csv (readable) or .parquet (small).
+    Models:
 
     \b
 {_MODELS}
@@ -52,7 +53,7 @@ _MODELS = "\n".join(f"    {model.name:<16} {model.summary}" for model in MODELS.
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
     metavar="FILE",
-    help="Where to; it ends with .npy or .csv and is replaced if it exists.",
+    help="Where to; it ends with .npy, .csv or .parquet and is replaced if it exists.",
 )
 def generate_command(model: str, commands: int, seed: int, output: Path) -> None:
     """Parse, generate, write."""

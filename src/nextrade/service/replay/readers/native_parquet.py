@@ -26,8 +26,12 @@ from .unpacked import unpacked
 
 _MAGIC = b"PAR1"
 _PIECE_ROWS = 65_536
+_WHOLE_GROUP_BYTES = 1 << 26
+"""Row groups up to this size are read at once. That is also the safer way: in a buffered
+reading Arrow makes room for as much as a damaged header says."""
+
 _BUFFER_BYTES = 1 << 20
-"""How much of a column is in memory at a time as it is stored."""
+"""How much of a column of a larger group is in memory at a time, as it is stored."""
 
 
 def parquet() -> Any:
@@ -85,8 +89,15 @@ class NativeParquet:
         """The file, open; what Arrow finds wrong with it meanwhile becomes a DataError."""
         package = arrow()
         try:
+            told = parquet().read_metadata(str(self.path))
+            groups = (told.row_group(n).total_byte_size for n in range(told.num_row_groups))
+            buffered = max(groups, default=0) > _WHOLE_GROUP_BYTES
             with parquet().ParquetFile(
-                str(self.path), buffer_size=_BUFFER_BYTES, pre_buffer=False
+                str(self.path),
+                metadata=told,
+                buffer_size=_BUFFER_BYTES if buffered else 0,
+                pre_buffer=False,
+                page_checksum_verification=True,
             ) as file:
                 yield file
         except DataError:

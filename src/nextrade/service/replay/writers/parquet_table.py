@@ -50,7 +50,11 @@ class ParquetTable(NewFile):
         try:
             self._sink = self._arrow.OSFile(str(self.part), "wb")
             self._writer = parquet().ParquetWriter(
-                self._sink, self._columns.schema(), compression="zstd", compression_level=1
+                self._sink,
+                self._columns.schema(),
+                compression="zstd",
+                compression_level=1,
+                write_page_checksum=True,
             )
         except OSError as error:
             self.stream.close()
