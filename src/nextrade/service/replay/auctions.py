@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._book import Indicative
+from ..._book import Indicative, OrderBook
 from .messages import Action, Flag, Messages
 from .report import Check
 
@@ -25,9 +25,10 @@ class Auction:
             self.lots += int(traded["qty_lots"].sum())
             self.ticks = int(traded["price_ticks"][-1])
 
-    def expect(self, engine: Indicative) -> None:
-        """What the engine's uncross would do with the orders that it collected."""
-        self._engine = engine
+    def expect(self, book: OrderBook) -> None:
+        """What the engine's uncross would do with the orders that it collected, where the recorded
+        price decides among prices that are equally good."""
+        self._engine = book.indicative(self.ticks)
 
     @property
     def agrees(self) -> bool:

@@ -11,6 +11,7 @@ from ...dtypes import DEPTH_DTYPE
 from .messages import MESSAGE_DTYPE, Aggressors, DepthRows, Messages
 from .requests import complete
 from .starters import Pending
+from .transactions import cancels_first
 
 _NO_ROWS = DepthRows(
     np.zeros(0, dtype=np.int64), np.zeros((0, 2, 1), dtype=DEPTH_DTYPE), orders_known=False
@@ -56,7 +57,10 @@ class Incoming:
         merged = np.concatenate([self._held, merged]) if before else merged
         ready = len(merged) if last else complete(merged, self._style)
         self._held = merged[ready:].copy()
-        return Chunk(merged[:ready], self._ready_samples(ready), self._ready_rows(ready))
+        whole = merged[:ready]
+        if self._style == Aggressors.PRINTED:
+            whole = cancels_first(whole)
+        return Chunk(whole, self._ready_samples(ready), self._ready_rows(ready))
 
     def _with_rising_times(self, messages: Messages) -> Messages:
         """Queues are ordered by time and arrival, and the order of the file is the truth: where

@@ -12,7 +12,7 @@ begins or ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +27,27 @@ from .engine import Engine
 from .guide import cancel_these, copy_recorded, put_right
 from .incoming import Chunk
 from .lanes import LaneSettings, Step, empty_step
-from .messages import Action, Aggressors, Messages
+from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book
 from .report import Check
 from .requests import Requests, requests
-from .walk import Walk
+from .unseen import Unseen
+from .walk import Recorded, Walk
 
 _Records = npt.NDArray[np.void]
 _Counts = npt.NDArray[np.int64]
+
+
+class _RecordedStretch(NamedTuple):
+    """What the recorded book told when it was run on."""
+
+    lasts: _Counts
+    """After how many messages an event is complete; empty where auctions are not looked for."""
+    crossed: npt.NDArray[np.bool_]
+    """Whether the book was crossed then."""
+    slices: _Counts
+    """Messages that show the next slice of an iceberg."""
 
 
 _ROWS_A_STRETCH = 16
@@ -51,13 +63,17 @@ class MatchLane:
         recording: Recording,
         *,
         guided: bool,
+        starters: npt.NDArray[np.uint64],
         book: OrderBook | None = None,
     ) -> None:
+        self._starters = starters
         self._settings = settings
         self._style = recording.aggressors
         self._shows_auctions = recording.shows_auctions
         self._by_id = recording.queued_by_id
         self._guided = guided
+        self._in_step = guided or self._style == Aggressors.UNLINKED
+        """Whether the recorded book is needed as it was after each stretch."""
         self.engine = Engine(book)
         self.recorded = collecting_book()
         if book is not None:
@@ -65,6 +81,7 @@ class MatchLane:
             self.recorded.set_state(TradingState.AUCTION)
         self.agreement = Agreement()
         self.unordered = Unordered()
+        self.unseen = Unseen()
         self.put_right = 0
         """How many orders were put right."""
         self._depth = DepthCheck("engine")
@@ -77,17 +94,24 @@ class MatchLane:
         """As ``Lane.run``."""
         if not len(chunk.messages):
             return empty_step(self._settings.market, self._settings.levels)
+        messages = chunk.messages
+        recorded = Recorded(messages, by_id=self._by_id)
+        ahead = None
+        if not self._in_step:
+            ahead = self._run_recorded(recorded, messages, 0, len(messages))
         asked = requests(
-            chunk.messages,
+            messages,
             self._style,
             auctions_match=self._shows_auctions,
             first_id=self._next_id,
             by_id=self._by_id,
+            slices=None if ahead is None else ahead.slices,
         )
         self._next_id += len(asked.aggressors)
         walk = Walk(self.engine, chunk, asked, self._settings.levels, by_id=self._by_id)
         for end in self._stretch_ends(walk):
-            self._stretch(walk, end)
+            here = ahead or self._run_recorded(recorded, messages, walk.at, end)
+            self._stretch(walk, end, here)
         self._judge(walk)
         if len(chunk.rows.after):
             self._compare_rows(walk)
@@ -96,12 +120,8 @@ class MatchLane:
     def _compare_rows(self, walk: Walk) -> None:
         """The engine's levels against the recorded rows, but for those that show an aggressive
         order half-way: the engine does all of it at once."""
-        rows, aggressors = walk.chunk.rows, walk.asked.aggressors
-        whole = np.ones(len(rows.after), dtype=np.bool_)
-        if len(aggressors):
-            at = np.searchsorted(aggressors["first"], rows.after, side="left") - 1
-            begun = aggressors[np.maximum(at, 0)]
-            whole = (at < 0) | (rows.after >= begun["end"])
+        rows = walk.chunk.rows
+        whole = walk.between_aggressors(rows.after)
         found, levels = walk.rows_found()[whole], rows.levels[whole]
         self._depth.add(found, levels, orders_known=rows.orders_known)
 
@@ -119,14 +139,30 @@ class MatchLane:
                     (flags & Flag.AUCTION != 0) & (walk.messages["action"] == Action.FILL)
                 )
                 ends.append(lasts[np.searchsorted(lasts, traded)] + 1)
-        merged: list[int] = np.unique(np.concatenate(ends)).tolist()
-        return [end for end in merged if end]
+        merged = np.unique(np.concatenate(ends))
+        whole = walk.between_aggressors(merged) & (merged > 0)
+        found: list[int] = merged[whole].tolist()
+        return found
 
-    def _stretch(self, walk: Walk, end: int) -> None:
+    def _run_recorded(
+        self, recorded: Recorded, messages: Messages, first: int, end: int
+    ) -> _RecordedStretch:
+        """Run the recorded book on to message ``end``; where it is crossed between events."""
+        lasts = np.zeros(0, dtype=np.int64)
+        if self._shows_auctions:
+            lasts = np.flatnonzero(messages["flags"][first:end] & Flag.LAST) + first + 1
+        top, slices = recorded.run(self.recorded, first, end, lasts)
+        bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
+        return _RecordedStretch(lasts, (bids >= asks) & (bids > 0) & (asks > 0), slices)
+
+    def _stretch(self, walk: Walk, end: int, recorded: _RecordedStretch) -> None:
         first, happened = walk.at, []
-        for _, stop, calling in self._call_stretches(walk, first, end):
-            self.enter(walk, walk.at, calling, recorded_is_here=False)
+        for stop, calling in self._call_stretches(walk, first, end, recorded):
+            begin = walk.at
+            self.enter(walk, begin, calling, recorded_is_here=False)
             happened.append(walk.run_to(stop))
+            if calling:
+                self._auctions[-1].note(walk.messages[begin:stop])
         self.enter(walk, end, self._crossed, recorded_is_here=True)
         self.end_stretch(walk, first, end, happened)
 
@@ -163,7 +199,7 @@ class MatchLane:
         if not self._guided or self._calling:
             return
         involved = walk.involved(first, end, events, self._style)
-        self._drop_ghosts(walk, first, end, now_ns)
+        self._drop_ghosts(walk, end, now_ns)
         self.put_right += put_right(self.engine.book, self.recorded, involved, now_ns)
 
     def _cancel_gone(self, walk: Walk, first: int, end: int, now_ns: int) -> None:
@@ -177,15 +213,19 @@ class MatchLane:
             messages["action"], (Action.FILL, Action.CANCEL)
         )
         self._gone += messages["order_id"][gone].tolist()
-        if walk.has_row(end):
+        row = walk.row_at(end)
+        if row is not None:
             cancel_these(self.engine.book, self._gone, now_ns)
             self.unordered.settle(np.array(self._gone, dtype=np.uint64))
             self._gone.clear()
             walk.look_again(end)
+            made_up = self.unseen.orders(row, self.recorded)
+            self.recorded.process(made_up)
+            self.engine.book.process(made_up)
 
-    def _drop_ghosts(self, walk: Walk, first: int, end: int, now_ns: int) -> None:
+    def _drop_ghosts(self, walk: Walk, end: int, now_ns: int) -> None:
         """Orders better than the recorded best price left unseen: take them out of both books."""
-        row = walk.last_row(first, end)
+        row = walk.row_at(end)
         if row is None:
             return
         orders = self.recorded.orders()
@@ -196,6 +236,8 @@ class MatchLane:
             ghosts |= (orders["side"] == Side.BUY) & (orders["price_ticks"] > bid)
         if top.ask_ticks is not None and ask and top.ask_ticks < ask:
             ghosts |= (orders["side"] == Side.SELL) & (orders["price_ticks"] < ask)
+        # A starter is there because the recording names it later: it is early, but no ghost.
+        ghosts &= ~np.isin(orders["order_id"], self._starters)
         if ghosts.any():
             ids = orders["order_id"][ghosts].tolist()
             cancel_these(self.recorded, ids, now_ns)
@@ -204,36 +246,28 @@ class MatchLane:
     # --- call auctions ---------------------------------------------------------------------
 
     def _call_stretches(
-        self, walk: Walk, first: int, end: int
-    ) -> Iterator[tuple[int, int, bool]]:
-        """Run the recorded book on, and cut the stretch where a call auction begins or ends.
+        self, walk: Walk, first: int, end: int, recorded: _RecordedStretch
+    ) -> list[tuple[int, bool]]:
+        """Where a stretch is to be cut since a call auction begins or ends, and which parts are one.
 
         An order that crosses the recorded book once its event is complete, and so did not
         trade, can only be collected for a call; the call lasts until nothing crosses.
         """
-        if not self._shows_auctions:
-            walk.run_recorded(self.recorded, first, end, np.zeros(0, dtype=np.int64))
-            yield first, end, False
-            return
-        lasts = np.flatnonzero(walk.messages["flags"][first:end] & Flag.LAST) + first + 1
-        top = walk.run_recorded(self.recorded, first, end, lasts)
-        bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
-        crossed = (bids >= asks) & (bids > 0) & (asks > 0)
+        here = (recorded.lasts > first) & (recorded.lasts <= end)
+        lasts, crossed = recorded.lasts[here], recorded.crossed[here]
+        cuts: list[tuple[int, bool]] = []
         at, calling = first, self._calling
         for place in np.flatnonzero(np.diff(crossed, prepend=calling)).tolist():
-            if crossed[place]:  # the whole event that crossed belongs to the auction
-                begins = int(lasts[place - 1]) if place else first
-                if begins > at:
-                    yield at, begins, False
-                at, calling = max(begins, at), True
-            else:
-                yield at, int(lasts[place]), True
-                at, calling = int(lasts[place]), False
+            # The event that crossed belongs to the auction, and so does the one that ended it.
+            cut = int(lasts[place]) if calling else (int(lasts[place - 1]) if place else first)
+            if cut > at:
+                cuts.append((cut, calling))
+                at = cut
+            calling = not calling
         if at < end:
-            yield at, end, calling
+            cuts.append((end, calling))
         self._crossed = calling
-        if calling or self._calling:
-            self.note_auction(walk.messages[first:end])
+        return cuts
 
     def enter(self, walk: Walk, at: int, calling: bool, *, recorded_is_here: bool) -> None:
         """Begin or end a call auction in the engine before message ``at``."""
@@ -245,7 +279,7 @@ class MatchLane:
             walk.control(at, _state_command(TradingState.AUCTION))
             return
         book = self.engine.book
-        self._auctions[-1].expect(book.indicative())
+        self._auctions[-1].expect(book)
         if not self._auctions[-1].lots:
             self._auctions.pop()  # nothing traded: what had crossed was taken back
         if self._guided:
@@ -255,11 +289,6 @@ class MatchLane:
             walk.control(at, _state_command(TradingState.OPEN))
         else:
             walk.control(at, _uncross_command())
-
-    def note_auction(self, messages: Messages) -> None:
-        """Remember what the recording says that the call auction traded."""
-        if self._auctions:
-            self._auctions[-1].note(messages)
 
 
 def _state_command(state: TradingState) -> Commands:

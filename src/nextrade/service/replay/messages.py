@@ -5,9 +5,8 @@ reader turns its format into MESSAGE_DTYPE arrays; everything behind the readers
 match, guided, statistics) knows these records alone and no format.
 
 Two readings of one message are told apart by its flags. **Rebuilding** repeats what
-happened, so a message that only reports (REPORT) is passed over. **Matching** lets the
-engine decide, so a message that only states what an execution did (RESTATES) is passed
-over, and so is each FILL: it is the answer to compare with.
+happened. **Matching** lets the engine decide, so a message that only states what an
+execution did (RESTATES) is passed over, and so is each FILL: it is the answer to compare with.
 """
 
 from __future__ import annotations
@@ -83,9 +82,9 @@ class Flag(IntFlag):
     SNAPSHOT = 2
     """Part of the starting book, in the order of the queues; not an event of its own."""
     REPORT = 4
-    """Says what happened, but another message carries the change: rebuilding passes it over."""
+    """FILL, TRADE: another message of the event says again what it did to the order."""
     RESTATES = 8
-    """Says what an execution did to an order that was hit: matching passes it over."""
+    """Says again what a FILL did to an order that was hit. REPLACE: what it shows afterwards."""
     AGGRESSOR = 16
     """FILL: of the incoming order, not of the one that waited."""
     UNPRICED = 32

@@ -2,6 +2,10 @@
 
 The book that they go to is in the AUCTION state, where orders rest and nothing matches:
 whatever traded is in the recording as what the orders lost.
+
+Some recordings tell an execution twice: as a FILL, and by what it left. The FILL is taken,
+and what restates it is passed over, but for a REPLACE: an order that was used up and is
+shown again is an iceberg with its next slice, and stands at the back of its queue.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ _KINDS[[Action.ADD, Action.REDUCE, Action.CANCEL, Action.REPLACE, Action.FILL, A
 ]
 
 
+_OWN_REPORT = Flag.REPORT | Flag.AGGRESSOR
+
+
 def collecting_book() -> OrderBook:
     """A new book in which orders rest without matching."""
     book = OrderBook()
@@ -45,12 +52,20 @@ def rebuild_commands(
     """
     flags, actions = messages["flags"], messages["action"]
     kinds = _KINDS[actions]
-    passed = (flags & Flag.REPORT) != 0
-    passed |= ((flags & Flag.AUCTION) != 0) & (actions != Action.FILL)
-    kinds[passed] = 0
-    used = kinds != 0
-    commands = commands_of(messages[used], kinds[used], by_id=by_id)
-    return commands, np.cumsum(used, dtype=np.int64)
+    restates = flags & Flag.RESTATES != 0
+    fills = actions == Action.FILL
+    shows_again = restates & (actions == Action.REPLACE)
+    kinds[restates & ~shows_again] = 0
+    kinds[(flags & Flag.AUCTION != 0) & ~fills] = 0
+    kinds[fills & (flags & _OWN_REPORT == _OWN_REPORT)] = 0
+    counts = (kinds != 0) + shows_again
+    rows = np.repeat(np.arange(len(messages)), counts)
+    reach = np.cumsum(counts, dtype=np.int64)
+    command_kinds = kinds[rows]
+    # Used up it is placed anew, at the back; otherwise there is something to replace, and the
+    # second command is refused.
+    command_kinds[reach[shows_again] - 1] = CommandKind.PLACE
+    return commands_of(messages[rows], command_kinds, by_id=by_id), reach
 
 
 def commands_of(messages: Messages, kinds: npt.NDArray[np.uint8], *, by_id: bool) -> Commands:

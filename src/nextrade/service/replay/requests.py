@@ -66,12 +66,15 @@ _PASSES[[Action.FILL, Action.TRADE, Action.HIDDEN, Action.NOTE]] = True
 def complete(messages: Messages, style: Aggressors) -> int:
     """How many of the messages can be read without those that follow."""
     count = len(messages)
-    if style != Aggressors.INFERRED or not count:
+    if not count or style not in (Aggressors.INFERRED, Aggressors.PRINTED):
         return count
-    passes = _links(messages)
-    if not passes[-1]:
+    if style == Aggressors.INFERRED:
+        links = _links(messages)
+    else:  # a transaction may go on
+        links = messages["flags"] & Flag.SNAPSHOT == 0
+    if not links[-1]:
         return count
-    goes_on = passes & (messages["timestamp_ns"] == messages["timestamp_ns"][-1])
+    goes_on = links & (messages["timestamp_ns"] == messages["timestamp_ns"][-1])
     other = np.flatnonzero(~goes_on)
     return int(other[-1]) + 1 if len(other) else 0
 
@@ -89,12 +92,13 @@ def requests(
     auctions_match: bool,
     first_id: int,
     by_id: bool = False,
+    slices: npt.NDArray[np.int64] | None = None,
 ) -> Requests:
     """The requests behind some messages that are ``complete``.
 
     ``auctions_match``: the engine runs call auctions itself, so their fills are answers too;
     otherwise they are taken off the orders. ``first_id`` numbers the synthetic orders;
-    ``by_id`` as ``commands_of``.
+    ``by_id`` as ``commands_of``. ``slices`` are the messages that show an iceberg's next slice.
     """
     actions, flags = messages["action"], messages["flags"]
     kinds = _KINDS[actions]
@@ -102,6 +106,8 @@ def requests(
     kinds[((flags & (Flag.RESTATES | Flag.REPORT)) != 0) | in_auction] = 0
     if not auctions_match:
         kinds[in_auction & (actions == Action.FILL)] = CommandKind.REDUCE
+    if slices is not None:
+        kinds[slices] = CommandKind.PLACE
     answers = (actions == Action.FILL) & ((flags & (Flag.AUCTION | Flag.AGGRESSOR)) == 0)
     fill_rows = np.flatnonzero(answers)
     heads, group = _GROUPINGS[style](messages, fill_rows)
@@ -175,13 +181,18 @@ _Grouping = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def _inferred(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
-    """Runs of fills of one time and side that no request interrupts."""
+    """Runs of fills of one time and side that no request interrupts.
+
+    One order takes all that it can of another at once, so where an order is hit twice in a
+    row there were two.
+    """
     breaks = np.cumsum(~_links(messages))[fill_rows]
     fills = messages[fill_rows]
     starts = np.ones(len(fill_rows), dtype=np.bool_)
     starts[1:] = np.diff(breaks) != 0
     for name in ("timestamp_ns", "side"):
         starts[1:] |= fills[name][1:] != fills[name][:-1]
+    starts[1:] |= fills["order_id"][1:] == fills["order_id"][:-1]
     return fill_rows[starts], np.cumsum(starts) - 1
 
 
@@ -193,7 +204,8 @@ def _printed(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
     trades = np.flatnonzero(is_trade)
     if not len(trades):
         return trades, np.full(len(fill_rows), -1)
-    starts = np.ones(len(trades), dtype=np.bool_)
+    starts = np.zeros(len(trades), dtype=np.bool_)
+    starts[0] = True
     for values in (messages["order_id"], messages["side"], event):
         starts[1:] |= values[trades[1:]] != values[trades[:-1]]
     heads = trades[starts]

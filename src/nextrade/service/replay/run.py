@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
 from ..._book import OrderBook
 from ...enums import EventKind, TradingState
@@ -35,6 +36,9 @@ Progress = Callable[[int, int, int], None]
 """Called after each batch with position, length (both in the source's unit) and records so far."""
 
 
+_Lane = FlowLane | RebuildLane | MatchLane
+
+
 def _silent(position: int, length: int, records: int) -> None:
     """The progress of a caller who does not ask."""
 
@@ -42,10 +46,10 @@ def _silent(position: int, length: int, records: int) -> None:
 class _Market:
     """What a replay keeps for one market."""
 
-    def __init__(self, lane: FlowLane | RebuildLane | MatchLane, sampling: Sampling) -> None:
+    def __init__(self, lane: _Lane, sampling: Sampling, incoming: Incoming | None) -> None:
         self.lane = lane
         self.sampling = sampling
-        self.incoming: Incoming | None = None
+        self.incoming = incoming
         self.desk: Desk | None = None
         self.starters = 0
         self.trades = 0
@@ -239,7 +243,7 @@ class Replay:
         at: int,
         one: _Market,
         messages: Messages,
-        samples: np.ndarray,
+        samples: npt.NDArray[np.int64],
         depth: DepthRows | None,
         *,
         last: bool,
@@ -281,17 +285,20 @@ class Replay:
 
     def _market(self, at: int) -> _Market:
         if at not in self._markets:
-            one = _Market(self._lane(at), self._new_sampling())
+            incoming = None
+            starters = np.zeros(0, dtype=np.uint64)
             if not isinstance(self.source, Flow):
                 pending = Pending(self._starters.get(at), by_id=self.source.queued_by_id)
-                one.starters = pending.resting + len(pending.submitted)
-                one.incoming = Incoming(pending, self.source.aggressors)
+                incoming = Incoming(pending, self.source.aggressors)
+                starters = np.concatenate([pending.resting, pending.submitted])
+            one = _Market(self._lane(at, starters), self._new_sampling(), incoming)
+            one.starters = len(starters)
             if self._agent is not None:
                 one.desk = Desk(self._agent, self._name(at), self._agent_latency_ns)
             self._markets[at] = one
         return self._markets[at]
 
-    def _lane(self, at: int) -> FlowLane | RebuildLane | MatchLane:
+    def _lane(self, at: int, starters: npt.NDArray[np.uint64]) -> _Lane:
         settings = LaneSettings(at, self._levels)
         book = self._books.pop(self._name(at), None)
         if book is None:
@@ -303,7 +310,8 @@ class Replay:
             if book is not None:
                 book.set_state(TradingState.AUCTION)
             return RebuildLane(settings, self.source, book)
-        return MatchLane(settings, self.source, guided=self.mode == "guided", book=book)
+        guided = self.mode == "guided"
+        return MatchLane(settings, self.source, guided=guided, starters=starters, book=book)
 
     def report(self) -> Report:
         """The figures so far."""

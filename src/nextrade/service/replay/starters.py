@@ -118,7 +118,8 @@ class Pending:
         found = Starters().found if starters is None else starters.found
         self.submitted = found[found["action"] == Action.REPLACE]["order_id"]
         resting = found[(found["action"] != Action.REPLACE) & (found["qty_lots"] > 0)]
-        self.resting = len(resting)
+        self.resting: npt.NDArray[np.uint64] = resting["order_id"]
+        """Ids of the orders that are put in as resting ones."""
         self._left = resting
         self._by_id = by_id
         self._highest_new = np.uint64(0)

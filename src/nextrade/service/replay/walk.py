@@ -11,7 +11,7 @@ from ...enums import EventKind
 from .engine import Engine
 from .incoming import Chunk
 from .lanes import Step, depth_points, reach_from_none, samples_of
-from .messages import Action, Aggressors
+from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands
 from .rebuild import rebuild_commands, true_times
 from .requests import Requests
@@ -21,6 +21,30 @@ _Counts = npt.NDArray[np.int64]
 
 _NOBODY = -1
 """The command number of what a replay itself sent, such as a change of the trading state."""
+
+
+class Recorded:
+    """The messages of a chunk on the recorded book, a stretch at a time."""
+
+    def __init__(self, messages: Messages, *, by_id: bool) -> None:
+        self._commands, reach = rebuild_commands(messages, by_id=by_id)
+        self._reach = reach_from_none(reach)
+        again = (messages["flags"] & Flag.RESTATES != 0) & (messages["action"] == Action.REPLACE)
+        self._again = np.flatnonzero(again)
+
+    def run(self, book: OrderBook, first: int, end: int, after: _Counts) -> tuple[_Records, _Counts]:
+        """Repeat the messages from ``first`` to before ``end``.
+
+        Returns the best levels after so many messages, and which messages show the next
+        slice of an iceberg: an order that was used up and is there again.
+        """
+        low, high = int(self._reach[first]), int(self._reach[end])
+        events, depth = book.observe(self._commands[low:high], self._reach[after] - low, 1)
+        if not len(self._again):
+            return depth, self._again
+        placed = events["command"][events["kind"] == EventKind.ACCEPTED].astype(np.int64) + low
+        slices = self._again[np.isin(self._reach[self._again + 1] - 1, placed)]
+        return depth, slices
 
 
 class Walk:
@@ -35,11 +59,8 @@ class Walk:
         self.at = 0
         """How many of the messages have gone into the engine."""
         self._engine = engine
-        self._reach = reach_from_none(asked.reach)
         self._by_id = by_id
-        recorded, reach = rebuild_commands(chunk.messages, by_id=by_id)
-        self._recorded = recorded
-        self._recorded_reach = reach_from_none(reach)
+        self._reach = reach_from_none(asked.reach)
         self._levels = levels
         self._points, deepest = depth_points(chunk, levels)
         self._depth = np.zeros((len(self._points), 2, deepest), dtype=DEPTH_DTYPE)
@@ -60,12 +81,6 @@ class Walk:
         self._pieces.append((commands, events, low, first))
         return events
 
-    def run_recorded(self, book: OrderBook, first: int, end: int, after: _Counts) -> _Records:
-        """Repeat the messages on the recorded book; its best levels after so many messages."""
-        low, high = int(self._recorded_reach[first]), int(self._recorded_reach[end])
-        _, depth = book.observe(self._recorded[low:high], self._recorded_reach[after] - low, 1)
-        return depth
-
     def control(self, at: int, command: Commands) -> None:
         """Send a command of the replay's own, at the time of message ``at``."""
         command["timestamp_ns"] = self.now_ns(at)
@@ -79,17 +94,21 @@ class Walk:
         """Where a message stands in the file."""
         return int(self.messages["place"][min(at, len(self.messages) - 1)])
 
-    def has_row(self, end: int) -> bool:
-        """Whether the recording shows the book after ``end`` messages."""
-        rows = self.chunk.rows.after
-        at = int(np.searchsorted(rows, end))
-        return at < len(rows) and bool(rows[at] == end)
+    def between_aggressors(self, counts: _Counts) -> npt.NDArray[np.bool_]:
+        """After which counts of messages no aggressive order is half-way: its fills are several
+        messages of the recording, and one command of the engine."""
+        aggressors = self.asked.aggressors
+        if not len(aggressors):
+            return np.ones(len(counts), dtype=np.bool_)
+        at = np.searchsorted(aggressors["first"], counts, side="left") - 1
+        done: npt.NDArray[np.bool_] = counts >= aggressors["end"][np.maximum(at, 0)]
+        return done | (at < 0)
 
-    def last_row(self, first: int, end: int) -> _Records | None:
-        """The last recorded levels of a stretch, shape (2, levels), if there are any."""
+    def row_at(self, end: int) -> _Records | None:
+        """The levels that the recording shows after ``end`` messages, shape (2, levels), if any."""
         rows = self.chunk.rows
-        at = int(np.searchsorted(rows.after, end, side="right")) - 1
-        return rows.levels[at] if at >= 0 and rows.after[at] > first else None
+        at = int(np.searchsorted(rows.after, end))
+        return rows.levels[at] if at < len(rows.after) and rows.after[at] == end else None
 
     def look_again(self, end: int) -> None:
         """Note the levels after ``end`` messages anew, since something was put right there."""
