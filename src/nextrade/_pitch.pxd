@@ -121,13 +121,16 @@ cdef inline void decode_pitch(Wire* w) noexcept nogil:
             after = end_of_line(line, end)
         if unlikely(after == NULL):
             # Only whole lines are judged.
-            if memchr(p, b"\n", end - p) != NULL:
+            after = <const uint8_t*>memchr(p, b"\n", end - p)
+            if after != NULL:
                 w.fault = FAULT_LENGTH
-                if end - line >= HEADING and pitch_length[line[8]] == 0:
+                if after - line > 8 and pitch_length[line[8]] == 0:
                     w.fault = FAULT_TYPE
             break
         w.fault = decode_pitch_line(w, line)
         if unlikely(w.fault != FAULT_NONE):
+            if memchr(line, b"\n", pitch_length[line[8]]) != NULL:
+                w.fault = FAULT_LENGTH
             break
         w.counts[line[8]] += 1
         p = after

@@ -140,7 +140,8 @@ def _recognises(head: bytes) -> bool:
     lines = head.split(b"\n")
     if len(lines) <= _RECOGNISED and not lines[-1]:
         lines.pop()
-    return all(_LINE.fullmatch(line) is not None for line in lines[:_RECOGNISED])
+    first = lines[:_RECOGNISED]
+    return bool(first) and all(_LINE.fullmatch(line) is not None for line in first)
 
 
 FORMAT = Format("pitch", "Cboe (BATS) PITCH, text of fixed width", _recognises, Pitch)
