@@ -49,15 +49,45 @@ from .tables import TRADE_DTYPE, to_pandas, to_polars, trades
 
 if TYPE_CHECKING:
     from .service.generate import generate
-    from .service.replay import Report, replay
+    from .service.replay import (
+        AGENT_IDS,
+        AGENT_OWNER,
+        MESSAGE_DTYPE,
+        MessageAction,
+        MessageFlag,
+        Replay,
+        Report,
+        Step,
+        View,
+        open_source,
+        replay,
+    )
 
     __version__: str
 
+_REPLAY = (
+    "AGENT_IDS",
+    "AGENT_OWNER",
+    "MESSAGE_DTYPE",
+    "MessageAction",
+    "MessageFlag",
+    "Replay",
+    "Report",
+    "Step",
+    "View",
+    "open_source",
+    "replay",
+)
+"""What comes from the service ``replay``, looked up when first used."""
+
 __all__ = [
+    "AGENT_IDS",
+    "AGENT_OWNER",
     "COMMAND_DTYPE",
     "DEPTH_DTYPE",
     "EVENT_DTYPE",
     "LEVEL_DTYPE",
+    "MESSAGE_DTYPE",
     "ORDER_DTYPE",
     "TRADE_DTYPE",
     "Asset",
@@ -70,6 +100,8 @@ __all__ = [
     "Indicative",
     "InvariantError",
     "Market",
+    "MessageAction",
+    "MessageFlag",
     "MissingExtra",
     "NexTradeError",
     "OrderBook",
@@ -78,18 +110,22 @@ __all__ = [
     "PostOnly",
     "Reason",
     "Rejected",
+    "Replay",
     "Report",
     "SelfTrade",
     "Side",
     "SnapshotError",
+    "Step",
     "TimeInForce",
     "Top",
     "Trade",
     "TradingState",
     "UnitError",
+    "View",
     "__version__",
     "errors",
     "generate",
+    "open_source",
     "replay",
     "to_pandas",
     "to_polars",
@@ -104,7 +140,7 @@ def __getattr__(name: str) -> Any:
         from .service import generate as package
 
         found = package.generate
-    elif name in {"replay", "Report"}:
+    elif name in _REPLAY:
         from .service import replay as replay_package
 
         found = getattr(replay_package, name)

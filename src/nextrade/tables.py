@@ -58,7 +58,7 @@ TRADE_DTYPE = np.dtype(
 )
 """One trade a record. In an auction the "taker" is the buyer and its side is NONE."""
 
-_CODES: dict[str, type[IntEnum]] = {
+CODES: dict[str, type[IntEnum]] = {
     "reason": Reason,
     "side": Side,
     "taker_side": Side,
@@ -68,6 +68,8 @@ _CODES: dict[str, type[IntEnum]] = {
     "self_trade": SelfTrade,
     "state": TradingState,
 }
+"""Which fields of any record are codes, and of what; whoever defines records adds to it."""
+
 _KINDS: dict[np.dtype[np.void], type[IntEnum]] = {
     EVENT_DTYPE: EventKind,
     COMMAND_DTYPE: CommandKind,
@@ -169,7 +171,7 @@ def _columns(records: _Records) -> dict[str, tuple[npt.NDArray[Any], list[str] |
     for name in records.dtype.names:
         if name == "reserved":
             continue
-        enum = _KINDS.get(records.dtype) if name == "kind" else _CODES.get(name)
+        enum = _KINDS.get(records.dtype) if name == "kind" else CODES.get(name)
         names = None if enum is None else [member.name for member in enum] + [_UNKNOWN]
         values = np.ascontiguousarray(records[name])
         if enum is not None:

@@ -2,7 +2,9 @@
 
 from .agent import AGENT_IDS, AGENT_OWNER, Agent, View
 from .lanes import Samples, Step
-from .messages import MESSAGE_DTYPE, Action, Aggressors, Flag
+from .messages import MESSAGE_DTYPE, Aggressors, DepthRows, Part
+from .messages import Action as MessageAction
+from .messages import Flag as MessageFlag
 from .readers import FORMATS, Flow, Recording, Source, open_source
 from .report import Check, Report
 from .run import DEFAULT_BATCH, MODES, Replay, replay
@@ -16,12 +18,14 @@ __all__ = [
     "MESSAGE_DTYPE",
     "MODES",
     "WRITERS",
-    "Action",
     "Agent",
     "Aggressors",
     "Check",
-    "Flag",
+    "DepthRows",
     "Flow",
+    "MessageAction",
+    "MessageFlag",
+    "Part",
     "Recording",
     "Replay",
     "Report",

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...tables import CODES
+
 __all__ = ["MESSAGE_DTYPE", "Action", "Aggressors", "DepthRows", "Flag", "Messages", "Part"]
 
 Messages = npt.NDArray[np.void]
@@ -72,6 +74,9 @@ class Action(IntEnum):
     """All orders of the market are gone."""
     NOTE = 9
     """Anything else: a halt, a phase, a statistic. Changes no order."""
+
+
+CODES["action"] = Action
 
 
 class Flag(IntFlag):
