@@ -188,7 +188,8 @@ class B3:
         total, traded, price = rows["TotalQuantity"], rows["TradedQuantity"], rows["OrderPrice"]
         kinds = rows["ExecutionType"]
         submits = (kinds == Execution.NEW) | (kinds == Execution.UPDATE)
-        checks: tuple[tuple[npt.NDArray[np.bool_], str], ...] = (
+        rows = self._without(
+            rows,
             (price < 0, "column OrderPrice: the price is negative"),
             (traded < 0, "column TradedQuantity: the quantity is negative"),
             (total > _LARGEST_QTY_LOTS, "column TotalQuantity: the number is too large"),
@@ -199,21 +200,29 @@ class B3:
                 np.abs(rows["SessionDate"]) > (1 << 62) // _NS_PER_DAY,
                 "column SessionDate: the date is too far from 1970",
             ),
+        )
+        if not len(rows):
+            return rows
+        rows = self._without(
+            rows,
             (
                 self._sequence.steps_back(rows),
                 "column SecondaryOrderID: not greater than in the row before; the rows must be"
                 " sorted by SecondaryOrderID",
             ),
         )
-        wrong = np.zeros(len(rows), dtype=np.bool_)
-        for fails, _ in checks:
-            wrong |= fails
+        rows.columns["timestamp_ns"] = self._sequence.times(rows)
+        return rows
+
+    def _without(self, rows: Rows, *checks: tuple[npt.NDArray[np.bool_], str]) -> Rows:
+        """The rows that fail none of the checks; the others are met as bad."""
+        wrong = np.logical_or.reduce([fails for fails, _ in checks])
+        if not wrong.any():
+            return rows
         for row in np.flatnonzero(wrong).tolist():
             said = next(text for fails, text in checks if fails[row])
             self._bad.meet(DataError(f"{self.path}, line {rows.lines[row]}: {said}"))
-        rows = _taken(rows, ~wrong) if wrong.any() else rows
-        rows.columns["timestamp_ns"] = self._sequence.times(rows)
-        return rows
+        return _taken(rows, ~wrong)
 
 
 class _Sequence:
