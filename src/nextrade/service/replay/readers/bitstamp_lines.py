@@ -38,7 +38,9 @@ _LAST_MS = (2**63 - 1) // 10**6
 _LARGEST = 1 << 53
 _NEWLINE, _RETURN, _SPACE = b"\n\r "
 _BEGIN, _END = b"{}"
+_NO_DECIMAL = re.compile(r"decimal128\(38, (\d+)\): (.*) requires (scale|precision)")
 _IN_ROW = re.compile(r"^JSON parse error: | in row \d+$")
+_SHOWN = 200
 
 Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
@@ -194,7 +196,7 @@ class LineParser:
         except _Wrong as error:
             said = str(error)
         except self._invalid as error:
-            said = shown(_IN_ROW.sub("", str(error).split("\n")[0]))[1:-1]
+            said = _said(str(error))
         if len(lines) == 1:
             wrong[int(lines[0])] = said
             return []
@@ -267,6 +269,17 @@ class LineParser:
         return books
 
 
+def _said(message: str) -> str:
+    """What Arrow found wrong, in the words of this project where they are plainer."""
+    number = _NO_DECIMAL.search(message)
+    if number and number[3] == "scale":
+        return f"{shown(number[2])} has more than {number[1]} decimals"
+    if number:
+        return f"{shown(number[2])} is too large"
+    plain = _IN_ROW.sub("", message.split("\n")[0])[:_SHOWN]
+    return plain.encode("ascii", "backslashreplace").decode()
+
+
 def _heads(block: Block, wrong: dict[int, str]) -> _Heads:
     """Read what stands before the JSON of each line: a time in milliseconds and a kind."""
     data = block.data
@@ -288,7 +301,7 @@ def _heads(block: Block, wrong: dict[int, str]) -> _Heads:
     json = np.minimum(after_kind + 1, ends)
     enclosed = (ends - json >= 2) & (data[json] == _BEGIN) & (data[ends - 1] == _END)
     for line in np.flatnonzero(~known | (kinds == 0) | ~enclosed).tolist():
-        text = data[starts[line] : ends[line]][:200].tobytes().decode("utf-8", "replace")
+        text = data[starts[line] : ends[line]][:_SHOWN].tobytes().decode("utf-8", "replace")
         fields = text.split(" ", 2)
         if not known[line]:
             wrong[line] = f"{shown(fields[0])} is not a time in milliseconds since 1970"
