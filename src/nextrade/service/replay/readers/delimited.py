@@ -23,14 +23,12 @@ from .unpacked import Block
 if TYPE_CHECKING:
     import pyarrow
 
-_NEWLINE = 10
+_NEWLINE, _RETURN = 10, 13
 _INT64: np.dtype[Any] = np.dtype(np.int64)
 _SHOWN = 60
 _COLUMN_COUNT = re.compile(r"Expected (\d+) columns, got (\d+)")
 _IN_COLUMN = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.DOTALL)
 _UNWANTED = re.compile(rb"[ \t]|0[xX]|\r(?!\n)|^\r?\n", re.MULTILINE)
-_UNWANTED_SIGNS = (b" ", b"\t", b"0x", b"0X", b"\r", b"\n\n")
-"""One of these is in whatever ``_UNWANTED`` finds; looking for them takes next to no time."""
 _VALUE = re.compile(r"(?:invalid value|The string|Error converting) '(.*?)'", re.DOTALL)
 
 
@@ -275,6 +273,21 @@ def parse(
     return Rows(joined, np.concatenate([rows.lines for rows in good]))
 
 
+def _may_be_unwanted(data: bytes) -> bool:
+    """False if ``_UNWANTED`` finds nothing, told in next to no time: single bytes are fast."""
+    return (
+        any(sign in data for sign in (b" ", b"\t", b"x"))
+        or (b"X" in data and b"0X" in data)
+        or data[0] == _NEWLINE
+        or b"\n\n" in data
+        or (b"\r" in data and (data[0] == _RETURN or _has_lone_return(data)))
+    )
+
+
+def _has_lone_return(data: bytes) -> bool:
+    return b"\n\r" in data or data.count(b"\r") != data.count(b"\r\n")
+
+
 class _Parser:
     """Arrow's parser with the settings of one file."""
 
@@ -331,9 +344,7 @@ class _Parser:
                 row = int(np.argmax(found.is_null().to_numpy(zero_copy_only=False)))
                 raise _WrongRow(row, f"column {column.name}: the field is empty")
             values[column.name] = column.values(found)
-        if self._digits_only and (
-            data[0] == _NEWLINE or any(sign in data for sign in _UNWANTED_SIGNS)
-        ):
+        if self._digits_only and _may_be_unwanted(data):
             self._refuse_unwanted(data)
         return Rows(values, np.arange(first_line, first_line + table.num_rows))
 
