@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._book import Indicative, OrderBook
+from ..._book import OrderBook
 from .messages import Action, Flag, Messages
 from .report import Check
 
@@ -14,7 +14,9 @@ class Auction:
         self.place = place
         self.lots = 0
         self.ticks = 0
-        self._engine = Indicative(None, 0, 0)
+        self.engine_lots = 0
+        """What the engine's uncross would trade with the orders that it collected."""
+        self.engine_ticks = 0
 
     def note(self, messages: Messages) -> None:
         """Add up what the recording says was traded at the auction's price."""
@@ -26,20 +28,19 @@ class Auction:
             self.ticks = int(traded["price_ticks"][-1])
 
     def expect(self, book: OrderBook) -> None:
-        """What the engine's uncross would do with the orders that it collected, where the recorded
-        price decides among prices that are equally good."""
-        self._engine = book.indicative(self.ticks)
+        """Ask the engine; the recorded price decides among prices that are equally good."""
+        found = book.indicative(self.ticks)
+        self.engine_ticks, self.engine_lots = found.price_ticks or 0, found.volume_lots
 
     @property
     def agrees(self) -> bool:
         """Whether price and volume are the recorded ones."""
-        return (self._engine.price_ticks, self._engine.volume_lots) == (self.ticks, self.lots)
+        return (self.engine_ticks, self.engine_lots) == (self.ticks, self.lots)
 
     def __str__(self) -> str:
-        found = self._engine
         return (
             f"from {self.place:,}: recorded {self.lots:,} lots at {self.ticks:,}, the engine's own"
-            f" uncross {found.volume_lots:,} at {found.price_ticks or 0:,}"
+            f" uncross {self.engine_lots:,} at {self.engine_ticks:,}"
         )
 
 

@@ -39,6 +39,11 @@ class Incoming:
         self._samples = np.zeros(0, dtype=np.int64)
         self._now_ns = np.iinfo(np.int64).min
 
+    @property
+    def placed(self) -> int:
+        """How many orders from before the start were put in among the messages."""
+        return self._pending.placed
+
     def take(
         self,
         messages: Messages,

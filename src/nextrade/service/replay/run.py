@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from ..._book import OrderBook
 from ...enums import EventKind, TradingState
 from ...errors import DataError
 from .agent import Agent, Desk
+from .checkpoint import fingerprint, read_checkpoint, write_checkpoint
 from .figures import SpreadTally, joined_checks, joint_hash, latency_figures, market_figures
 from .flow_lane import FlowLane
 from .incoming import Incoming
@@ -43,6 +45,10 @@ def _silent(position: int, length: int, records: int) -> None:
     """The progress of a caller who does not ask."""
 
 
+_COUNTED = ("_tally", "_spread", "latency", "_messages", "_seconds", "_place")
+"""What a replay adds up over all markets, and a checkpoint keeps."""
+
+
 class _Market:
     """What a replay keeps for one market."""
 
@@ -55,7 +61,9 @@ class _Market:
         self.trades = 0
         self.volume_lots = 0
         self.chunks = 0
-        """How many chunks (or batches of a flow) have gone through."""
+        """How many chunks (or batches of a flow) have been read."""
+        self.skip = 0
+        """So many of them were run before this replay was resumed."""
 
 
 class Replay:
@@ -117,7 +125,8 @@ class Replay:
         self._agent = agent
         self._agent_latency_ns = agent_latency_ns
         self._batch = batch
-        self._levels = levels
+        self.levels = levels
+        """How many price levels a sample has."""
         self._sample_every = sample_every
         self._hindsight = hindsight
         self._progress = progress
@@ -131,23 +140,76 @@ class Replay:
         self._seconds = 0.0
         self._place = 0
         self._ended = False
-        self._resumed: dict[int, int] = {}
-        """After a resume: how many chunks of each market have been run before."""
+        self._inside = False
+        """Whether more steps of the present chunk are to come."""
+        self._resumed: dict[int, dict[str, Any]] = {}
+        """After a resume: what was kept for each market that has not come up yet."""
+        self._settings = {
+            "mode": self.mode,
+            "market": market,
+            "batch": batch,
+            "levels": levels,
+            "sample_every": sample_every,
+            "skip_bad": skip_bad,
+            "hindsight": hindsight,
+        }
         self._new_sampling()  # a wrong text is said before anything is read
 
     @property
     def books(self) -> dict[str, OrderBook]:
         """The deciding book of each market, by its name."""
-        return {self._name(at): one.lane.engine.book for at, one in self._markets.items()}
+        return {self.market_name(at): one.lane.engine.book for at, one in self._markets.items()}
 
     def stop(self) -> None:
-        """End the walk after the present step."""
+        """End the walk after the present chunk of records."""
         self._stopping = True
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Write the state between two steps to a file, for ``Replay.resume``.
+
+        Raises ValueError with an agent, whose mind cannot be written down, and inside a chunk
+        (after a ``stop`` the walk is never there); DataError if the file cannot be written.
+        """
+        if self._agent is not None:
+            raise ValueError("a replay with an agent cannot be resumed: the agent has a state too")
+        if self._inside:
+            raise ValueError("more steps of this chunk are to come; call stop() and walk on")
+        markets = {
+            at: {
+                "lane": one.lane,
+                "chunks": max(one.chunks, one.skip),
+                "trades": one.trades,
+                "volume_lots": one.volume_lots,
+            }
+            for at, one in self._markets.items()
+        }
+        state = {
+            "file": fingerprint(self.source.path),
+            "format": self.source.format_name,
+            "settings": self._settings,
+            "markets": markets | self._resumed,
+            **{name: getattr(self, name) for name in _COUNTED},
+        }
+        write_checkpoint(Path(path), state)
+
+    @classmethod
+    def resume(
+        cls, path: str | Path, checkpoint: str | Path, *, progress: Progress = _silent
+    ) -> Replay:
+        """Go on where a replay of the same file stood when its checkpoint was written.
+
+        Raises DataError if the checkpoint is damaged or belongs to another file.
+        """
+        state = read_checkpoint(Path(checkpoint), Path(path))
+        replay = cls(path, state["format"], progress=progress, **state["settings"])
+        for name in _COUNTED:
+            setattr(replay, name, state[name])
+        replay._resumed = state["markets"]
+        return replay
 
     def __iter__(self) -> Iterator[Step]:
         """Walk through the file once, from the start or from where it was resumed."""
         started = perf_counter()
-        spent_outside = 0.0
         walk = (
             self._flow_steps(self.source)
             if isinstance(self.source, Flow)
@@ -158,12 +220,12 @@ class Replay:
             self._seconds += perf_counter() - started
             yield step
             started = perf_counter()
-            if self._stopping:
+            if self._stopping and not self._inside:
                 walk.close()
                 break
         else:
-            self._ended = True
-        self._seconds += perf_counter() - started - spent_outside
+            self._ended = not self._stopping
+        self._seconds += perf_counter() - started
 
     def run(self) -> Report:
         """Walk to the end (or to a ``stop``) and report."""
@@ -195,16 +257,19 @@ class Replay:
                 places = np.arange(count, count + len(part.commands))[rows]
                 one = self._market(at)
                 samples = one.sampling.points(commands["timestamp_ns"])
-                if self._ran_before(at, one):
+                if self._ran_before(one):
                     continue
                 lane = one.lane
                 assert isinstance(lane, FlowLane)
+                delivered: list[Step] = []
                 if one.desk is not None:
-                    yield from one.desk.deliver(lane.engine, at, int(commands["timestamp_ns"][0]))
-                for step in lane.run(commands, places, samples):
-                    if one.desk is not None:
+                    first_ns = int(commands["timestamp_ns"][0])
+                    delivered = one.desk.deliver(lane.engine, at, first_ns)
+                steps = lane.run(commands, places, samples)
+                if one.desk is not None:
+                    for step in steps:
                         one.desk.ask(lane.engine, step, int(step.commands["timestamp_ns"][-1]))
-                    yield step
+                yield from self._together([*delivered, *steps])
             count += len(part.commands)
             self._read(part.position, flow.length, count)
 
@@ -252,33 +317,41 @@ class Replay:
         lane = one.lane
         assert not isinstance(lane, FlowLane)
         chunk = one.incoming.take(messages, samples, depth, last=last)
-        if not len(chunk.messages) or self._ran_before(at, one):
+        if not len(chunk.messages) or self._ran_before(one):
             return
+        steps: list[Step] = []
         if one.desk is not None:
             first_ns = int(chunk.messages["timestamp_ns"][0])
-            yield from one.desk.deliver(lane.engine, at, first_ns)
-        step = lane.run(chunk)
+            steps = one.desk.deliver(lane.engine, at, first_ns)
+        steps.append(lane.run(chunk))
         if one.desk is not None:
-            one.desk.ask(lane.engine, step, int(chunk.messages["timestamp_ns"][-1]))
-        yield step
+            one.desk.ask(lane.engine, steps[-1], int(chunk.messages["timestamp_ns"][-1]))
+        yield from self._together(steps)
 
     # --- what both share -------------------------------------------------------------------
+
+    def _together(self, steps: list[Step]) -> Iterator[Step]:
+        """The steps of one chunk: a replay stops before or after all of them."""
+        for number, step in enumerate(steps):
+            self._inside = number < len(steps) - 1
+            yield step
 
     def _read(self, position: int, length: int, count: int) -> None:
         self.position, self.records = position, count
         self._progress(position, length, count)
 
-    def _name(self, at: int) -> str:
+    def market_name(self, at: int) -> str:
+        """The name of a market by its number; the number where it has none."""
         names = getattr(self.source, "markets", [])
         return names[at] if at < len(names) else str(at)
 
     def _passed_over(self, at: int) -> bool:
-        return self._only is not None and self._name(at) != self._only
+        return self._only is not None and self.market_name(at) != self._only
 
-    def _ran_before(self, at: int, one: _Market) -> bool:
+    def _ran_before(self, one: _Market) -> bool:
         """Whether a replay that was resumed has this chunk behind it already."""
         one.chunks += 1
-        return one.chunks <= self._resumed.get(at, 0)
+        return one.chunks <= one.skip
 
     def _new_sampling(self) -> Sampling:
         return sampling_of(self._sample_every, self.source.path.stat().st_size)
@@ -291,16 +364,21 @@ class Replay:
                 pending = Pending(self._starters.get(at), by_id=self.source.queued_by_id)
                 incoming = Incoming(pending, self.source.aggressors)
                 starters = np.concatenate([pending.resting, pending.submitted])
-            one = _Market(self._lane(at, starters), self._new_sampling(), incoming)
+            saved = self._resumed.pop(at, None)
+            lane = self._lane(at, starters) if saved is None else saved["lane"]
+            one = _Market(lane, self._new_sampling(), incoming)
             one.starters = len(starters)
+            if saved is not None:
+                one.skip = saved["chunks"]
+                one.trades, one.volume_lots = saved["trades"], saved["volume_lots"]
             if self._agent is not None:
-                one.desk = Desk(self._agent, self._name(at), self._agent_latency_ns)
+                one.desk = Desk(self._agent, self.market_name(at), self._agent_latency_ns)
             self._markets[at] = one
         return self._markets[at]
 
     def _lane(self, at: int, starters: npt.NDArray[np.uint64]) -> _Lane:
-        settings = LaneSettings(at, self._levels)
-        book = self._books.pop(self._name(at), None)
+        settings = LaneSettings(at, self.levels)
+        book = self._books.pop(self.market_name(at), None)
         if book is None:
             book, self._book = self._book, None
         if self.mode == "flow":
@@ -318,7 +396,7 @@ class Replay:
         tally = self._tally
         ordered = sorted(self._markets.items(), key=lambda item: -item[1].volume_lots)
         markets = [
-            market_figures(self._name(at), one.lane.engine.book, one.trades, one.volume_lots)
+            market_figures(self.market_name(at), one.lane.engine.book, one.trades, one.volume_lots)
             for at, one in ordered
         ]
         only = markets[0] if len(markets) == 1 else None
@@ -327,7 +405,7 @@ class Replay:
             path=str(self.source.path),
             format_name=self.source.format_name,
             mode=self.mode,
-            messages=self._messages,
+            messages=self._recorded_messages(),
             commands=tally.commands,
             commands_by_kind=tally.commands_by_kind(),
             rejected_by_reason=tally.rejected_by_reason(),
@@ -353,8 +431,14 @@ class Replay:
             put_right=sum(lane.put_right for lane in lanes if isinstance(lane, MatchLane)),
             price_decimals=getattr(self.source, "price_decimals", 0),
             qty_decimals=getattr(self.source, "qty_decimals", 0),
-            stopped_at=None if self._ended else f"record {self.records:,}, place {self._place:,}",
+            stopped_at=None
+            if self._ended
+            else f"{self._recorded_messages() or tally.commands:,} records, place {self._place:,}",
         )
+
+    def _recorded_messages(self) -> int:
+        placed = sum(one.incoming.placed for one in self._markets.values() if one.incoming)
+        return self._messages - placed
 
     def _remarks(self) -> list[str]:
         said = []
@@ -363,6 +447,16 @@ class Replay:
             said.append(
                 f"{starters:,} orders rested before the recording starts; a first pass found them"
                 " by what later happened to them"
+            )
+        made_up = sum(
+            one.lane.unseen.count
+            for one in self._markets.values()
+            if isinstance(one.lane, MatchLane)
+        )
+        if made_up:
+            said.append(
+                f"{made_up:,} orders were made up for what recorded levels show and no message"
+                " explains"
             )
         return said + self.source.remarks()
 

@@ -120,6 +120,8 @@ class Pending:
         resting = found[(found["action"] != Action.REPLACE) & (found["qty_lots"] > 0)]
         self.resting: npt.NDArray[np.uint64] = resting["order_id"]
         """Ids of the orders that are put in as resting ones."""
+        self.placed = 0
+        """How many of them have been put in."""
         self._left = resting
         self._by_id = by_id
         self._highest_new = np.uint64(0)
@@ -152,6 +154,7 @@ class Pending:
         self._left = self._left[~is_due]
         if not len(due):
             return messages, unchanged
+        self.placed += len(due)
         placed = np.zeros(len(due), dtype=MESSAGE_DTYPE)
         for name in ("order_id", "price_ticks", "qty_lots", "market", "side"):
             placed[name] = due[name]
