@@ -69,8 +69,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         title=HOSTILE,
         latency=series.latency,
         agreement=[Agreement(HOSTILE, 90, 8, 2)],
-        price_unit="ticks",
-        qty_unit="lots",
+        price_unit=HOSTILE,
+        qty_unit=HOSTILE,
         notes=[HOSTILE],
     )
     return path
@@ -125,7 +125,10 @@ def test_names_are_text_and_never_run(browser: Browser, page: Path) -> None:
     )
     assert shown.count(HOSTILE) == 7
     assert browser.evaluate("document.querySelectorAll('img[src=x]').length") == 0
-    assert HOSTILE in looked(browser)["agreement"]["texts"]
+    pictures = looked(browser)
+    assert HOSTILE in pictures["agreement"]["texts"]
+    assert f"price ({HOSTILE})" in pictures["price-0"]["texts"]
+    assert any(HOSTILE in text for text in pictures["depth-0"]["texts"])
 
 
 def test_zooming_one_picture_zooms_the_others_of_its_market(browser: Browser, page: Path) -> None:

@@ -1,8 +1,9 @@
 """A histogram of durations that stays small however many are put in.
 
 Bins are equal parts of each power of two, 32 of them, so that a bin is at most 1/32 of its
-values wide. Which bin a duration belongs to stands in the bits of the duration as a double:
-the exponent and the five bits below it. Putting a value in is a conversion and a shift.
+values wide. Which bin a duration belongs to stands in the bits of the duration, plus one for
+zero's sake, as a double: the exponent and the five bits below it. Putting a value in is an
+addition and a shift.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ __all__ = ["LatencyBins", "LatencyHistogram"]
 
 _PART_BITS = 5
 _SHIFT = 52 - _PART_BITS
-_BEFORE_ONE = (1023 << _PART_BITS) - 1
-"""What the bits of 1.0 come to after the shift, less one: bin 0 is for durations of zero."""
-_BINS = (64 << _PART_BITS) + 2
+_ONE = 1023 << _PART_BITS
+"""What the bits of 1.0 come to after the shift."""
+_BINS = 64 << _PART_BITS
 
 
 class LatencyBins(NamedTuple):
@@ -55,11 +56,13 @@ class LatencyHistogram:
         """Take in durations. A negative one, by a clock that was set back, counts as zero."""
         if not len(ns):
             return
-        least, greatest = max(int(ns.min()), 0), max(int(ns.max()), 0)
-        if int(ns.min()) < 0:
-            ns = np.maximum(ns, 0)
-        bits = ns.astype(np.float64).view(np.int64) >> _SHIFT
-        self._counts += np.bincount(np.maximum(bits - _BEFORE_ONE, 0), minlength=_BINS)
+        least, greatest = int(ns.min()), int(ns.max())
+        if least < 0:
+            ns, least, greatest = np.maximum(ns, 0), 0, max(greatest, 0)
+        bins = (ns + 1.0).view(np.int64)
+        bins >>= _SHIFT  # in place: new arrays of this size would cost more than all the rest
+        bins -= _ONE
+        self._counts += np.bincount(bins, minlength=_BINS)
         self._widen(len(ns), least, greatest)
 
     def merge(self, other: LatencyHistogram) -> None:
@@ -106,9 +109,8 @@ def _edges(bins: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDAr
     """The least and the greatest whole number of each bin; none in it: least above greatest."""
 
     def start(of: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        edge = np.ceil(((of + _BEFORE_ONE) << _SHIFT).view(np.float64))
+        edge = np.ceil(((of + _ONE) << _SHIFT).view(np.float64))
         # The double after the greatest int64 is 2**63, which has no int64.
-        inside = np.minimum(edge, 2.0**63 - 1024).astype(np.int64)
-        return np.where(of > 0, inside, 0)
+        return np.minimum(edge, 2.0**63 - 1024).astype(np.int64) - 1
 
-    return start(bins), np.maximum(start(bins + 1) - 1, 0)
+    return start(bins), start(bins + 1) - 1

@@ -20,6 +20,8 @@ from .slots import Keep, Slots
 __all__ = ["Candles", "DepthSamples", "Series"]
 
 _NO_SPREAD = -1
+_BLOCK = 8192
+"""Trades taken in at a time: their columns then stay in the cache."""
 _BOOK = {"timestamp_ns": Keep.LAST, "levels": Keep.LAST, "widest_ticks": Keep.GREATEST}
 _TRADES = {
     "timestamp_ns": Keep.LEAST,
@@ -104,6 +106,10 @@ class Series:
 
     def add_trades(self, trades: npt.NDArray[np.void]) -> None:
         """Take in trades, an array of TRADE_DTYPE."""
+        for start in range(0, len(trades), _BLOCK):
+            self._add_block(trades[start : start + _BLOCK])
+
+    def _add_block(self, trades: npt.NDArray[np.void]) -> None:
         times, prices = trades["timestamp_ns"], np.ascontiguousarray(trades["price_ticks"])
         lots, side = trades["qty_lots"].astype(np.float64), trades["taker_side"]
         bought, sold = lots * (side == Side.BUY), lots * (side == Side.SELL)

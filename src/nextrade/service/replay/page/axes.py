@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from math import gcd
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from .packed import packed
 from .style import GRID, INK, LEFT, QUIET, RIGHT_EDGE
 
-__all__ = ["Scale", "TimeAxis", "axis", "layout"]
+__all__ = ["Scale", "TimeAxis", "axis", "busy_time", "layout"]
 
 _DAY_NS = 86_400 * 10**9
 _SHORT_NS = 20_000_000
@@ -30,6 +31,8 @@ class TimeAxis:
 
     start_ns: int
     end_ns: int
+    cut: bool = False
+    """Whether there was something before or after."""
 
     @property
     def span_ns(self) -> int:
@@ -65,6 +68,28 @@ class TimeAxis:
         else:
             title, hover = "time (UTC)", "%Y-%m-%d %H:%M:%S.%L"
         return wanted | {"title": _title(title), "hoverformat": hover}
+
+
+def busy_time(timestamp_ns: npt.NDArray[np.int64]) -> TimeAxis:
+    """The axis from the first to the last of some times, without long silence at either end.
+
+    The book that a recording starts with may carry a time hours before anything happens.
+    So where more than half of the time goes by with a fiftieth of the moments or less
+    before it (or after it), the axis begins (or ends) at the moments on its other side.
+    """
+    times = np.sort(timestamp_ns)
+    few = len(times) // 50
+    first, last = 0, len(times) - 1
+    if few:
+        gaps = np.diff(times)
+        longest = int(np.argmax(gaps[:few]))
+        if gaps[longest] > (times[last] - times[first]) // 2:
+            first = longest + 1
+        longest = last - few + int(np.argmax(gaps[-few:]))
+        if gaps[longest] > (times[last] - times[first]) // 2:
+            last = longest
+    cut = bool(times[0] < times[first] or times[last] < times[-1])
+    return TimeAxis(int(times[first]), int(times[last]), cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +132,7 @@ class Scale:
 
     def titled(self, what: str) -> str:
         """A label with the unit, if it has one."""
-        return f"{what} ({self.unit})" if self.unit else what
+        return f"{what} ({escape(self.unit, quote=False)})" if self.unit else what
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

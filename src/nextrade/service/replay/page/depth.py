@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ _FAINTEST = 12
 
 
 def depth_picture(
-    columns: Columns, time: TimeAxis, price: Scale, qty: Scale
+    columns: Columns, usual_ticks: int, time: TimeAxis, price: Scale, qty: Scale
 ) -> dict[str, Any] | None:
     """The map as a figure; None if no level was ever in use."""
     levels = columns.levels
-    window = depth_window(levels)
+    window = depth_window(levels, usual_ticks)
     if window is None:
         return None
     grid, step = _grid(levels, window)
@@ -113,13 +114,15 @@ def _shades(lots: npt.NDArray[np.float64], least: float, greatest: float) -> npt
 
 
 def _bar(least: float, greatest: float, qty: Scale) -> dict[str, Any]:
-    """The scale of shades: quantities of 1, 10, 100 and so on to both sides of the middle."""
+    """The scale of shades: quantities of 1, 10, 100 and so on, to both sides of the middle."""
     unit = 10.0**qty.decimals
-    powers = 10.0 ** np.arange(np.ceil(np.log10(least / unit)), np.log10(greatest / unit) + 1e-9)
-    if len(powers) < 2:
-        powers = np.array([least, greatest]) / unit
-    shades = _shades(powers * unit, least, greatest).tolist()
-    texts = [f"{power:,.6g}" for power in powers]
+    # Where less than two powers of ten are told apart, also their doubles and halves.
+    digits = (1, 2, 5) if greatest < 100 * least else (1,)
+    decades = range(int(np.floor(np.log10(least / unit))), int(np.log10(greatest / unit)) + 2)
+    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+    shown = np.array([tick for tick in ticks if least <= tick * unit * (1 + 1e-9) <= greatest])
+    shades = _shades(shown * unit, least, greatest).tolist()
+    texts = [f"{tick:,.6g}" for tick in shown.tolist()]
     return {
         "orientation": "h",
         "x": 0,
@@ -135,7 +138,7 @@ def _bar(least: float, greatest: float, qty: Scale) -> dict[str, Any]:
         "ticktext": [*reversed(texts), *texts],
         "tickfont": {"color": QUIET, "size": 12},
         "title": {
-            "text": f"← bid    {qty.unit or 'quantity'}    offered →",
+            "text": f"← bid    {escape(qty.unit or 'quantity', quote=False)}    offered →",
             "side": "top",
             "font": {"color": QUIET, "size": 13},
         },

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..series import Candles, DepthSamples, Series
-from .axes import Scale, TimeAxis, axis, layout
+from .axes import Scale, TimeAxis, axis, busy_time, layout
 from .columns import Columns, columns
 from .depth import depth_picture
 from .packed import packed
 from .style import BUY, GRID, INK, OTHER, SELL, faded
-from .window import WIDE, Window, price_window, touch
+from .window import WIDE, Window, price_window, touch, usual_spread
 
 __all__ = ["Picture", "market_pictures"]
 
@@ -35,6 +35,8 @@ class _Market(NamedTuple):
     samples: DepthSamples
     candles: Candles
     columns: Columns
+    usual_ticks: int
+    """The usual spread."""
     time: TimeAxis
     price: Scale
     qty: Scale
@@ -49,7 +51,7 @@ def market_pictures(series: Series, price: tuple[int, str], qty: tuple[int, str]
     times = np.concatenate([samples.timestamp_ns, candles.timestamp_ns])
     if not len(times) or times.min() == times.max():
         return []
-    time = TimeAxis(int(times.min()), int(times.max()))
+    time = busy_time(times)
     used = samples.levels[samples.levels["qty_lots"] > 0]
     prices = np.concatenate([used["price_ticks"], candles.low_ticks, candles.high_ticks])
     lots = np.concatenate([used["qty_lots"], _whole(candles)])
@@ -57,6 +59,7 @@ def market_pictures(series: Series, price: tuple[int, str], qty: tuple[int, str]
         samples,
         candles,
         columns(samples, time),
+        usual_spread(samples.levels),
         time,
         Scale.of(price[0], prices, price[1]),
         Scale.of(qty[0], lots, qty[1]),
@@ -65,7 +68,7 @@ def market_pictures(series: Series, price: tuple[int, str], qty: tuple[int, str]
     if len(candles.trades):
         made.append(_volume(market))
     if len(used):
-        depth = depth_picture(market.columns, time, market.price, market.qty)
+        depth = depth_picture(market.columns, market.usual_ticks, time, market.price, market.qty)
         if depth is not None:
             made.append(
                 Picture(
@@ -108,16 +111,20 @@ def _price(market: _Market) -> Picture:
                     "hovertemplate": f"%{{x}}<br>{name} %{{y:{price.format}}}<extra></extra>",
                 }
             )
-    window = price_window(market.columns.levels, candles)
+    window = price_window(market.columns.levels, candles, market.usual_ticks)
     caption = "Best quotes" if not len(candles.trades) else "Best quotes and trades"
     if len(candles.trades):
-        caption += _outside(candles, window, price)
+        caption += _trades_outside(candles, window, price)
     wanted = axis(price.titled("price"))
     if window is not None:
         padded = window.padded()
-        wanted["range"] = [price.value(padded.low_ticks), price.value(padded.high_ticks)]
+        low, high = padded.low_ticks, padded.high_ticks
+        if (bids[open_] < low).any() or (asks[open_] > high).any():
+            caption += ". Quotes far from the market lie outside"
+        wanted["range"] = [price.value(low), price.value(high)]
     figure = {"data": data, "layout": layout(420, xaxis=time.layout(), yaxis=wanted)}
-    return Picture("price", "Price", caption + ".", figure, True)
+    caption += "." + (" Idle time at an end is left out; Autoscale shows it." if time.cut else "")
+    return Picture("price", "Price", caption, figure, True)
 
 
 def _trades(candles: Candles, time: TimeAxis, price: Scale) -> list[dict[str, Any]]:
@@ -168,7 +175,7 @@ def _trades(candles: Candles, time: TimeAxis, price: Scale) -> list[dict[str, An
     return made
 
 
-def _outside(candles: Candles, window: Window | None, price: Scale) -> str:
+def _trades_outside(candles: Candles, window: Window | None, price: Scale) -> str:
     """What is said of trades that the picture does not show at first."""
     if window is None:
         return ""

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from ..series import Candles
 
-__all__ = ["WIDE", "Window", "depth_window", "price_window", "touch"]
+__all__ = ["WIDE", "Window", "depth_window", "price_window", "touch", "usual_spread"]
 
-WIDE = 20
-"""A spread of so many times the median is no market but what is left of one."""
+WIDE = 8
+"""A spread of more than so many times the usual one is no market but what is left of one."""
 _TRADES_MAYWIDEN = 3
 _MARGIN = 0.06
 
@@ -43,25 +43,33 @@ def touch(
     return bids, asks, (lots > 0).all(axis=1) & (bids < asks)
 
 
-def _near(levels: npt.NDArray[np.void]) -> Window | None:
+def usual_spread(levels: npt.NDArray[np.void]) -> int:
+    """The median spread in ticks; 0 if there never was one.
+
+    Of samples that were taken as things happened, it is that of a busy market: hours before
+    and after, with the quotes that are left then, count for little.
+    """
+    bids, asks, open_ = touch(levels)
+    return int(np.median((asks - bids)[open_])) if open_.any() else 0
+
+
+def _near(levels: npt.NDArray[np.void], usual_ticks: int) -> Window | None:
     """The touch while it was one; None if it never was."""
     bids, asks, open_ = touch(levels)
-    bids, asks = bids[open_], asks[open_]
-    if not len(bids):
+    sane = open_ & (asks - bids <= WIDE * usual_ticks)
+    if not sane.any():
         return None
-    spread = asks - bids
-    sane = spread <= WIDE * np.median(spread)
     bids, asks = bids[sane], asks[sane]
     return Window(int(bids.min()), int(asks.max()))
 
 
-def price_window(levels: npt.NDArray[np.void], candles: Candles) -> Window | None:
+def price_window(levels: npt.NDArray[np.void], candles: Candles, usual_ticks: int) -> Window | None:
     """Prices for the picture of quotes and trades; None if there were neither.
 
-    ``levels`` are columns of equal time. Trades widen the window, unless a few of them would
-    squash the rest.
+    ``levels`` are columns of equal time, ``usual_ticks`` is the usual spread. Trades widen
+    the window, unless a few of them would squash the rest.
     """
-    near = _near(levels)
+    near = _near(levels, usual_ticks)
     lows, highs = candles.low_ticks, candles.high_ticks
     if not len(lows):
         return near
@@ -80,9 +88,9 @@ def price_window(levels: npt.NDArray[np.void], candles: Candles) -> Window | Non
     return most if most.high_ticks - most.low_ticks <= room else near
 
 
-def depth_window(levels: npt.NDArray[np.void]) -> Window | None:
+def depth_window(levels: npt.NDArray[np.void], usual_ticks: int) -> Window | None:
     """Prices for the picture of the depth: the touch, and around it where levels usually are."""
-    near = _near(levels)
+    near = _near(levels, usual_ticks)
     if near is None:
         used = levels["price_ticks"][levels["qty_lots"] > 0]
         if not len(used):
@@ -92,7 +100,6 @@ def depth_window(levels: npt.NDArray[np.void]) -> Window | None:
     away = np.abs(
         levels["price_ticks"][open_] - np.stack([bids, asks], axis=1)[open_][:, :, np.newaxis]
     )[levels["qty_lots"][open_] > 0]
-    spread = int(np.median((asks - bids)[open_]))
-    usual = 2 * int(np.median(away))
-    room = min(usual, max(4 * (near.high_ticks - near.low_ticks), 30 * spread))
+    most = max(4 * (near.high_ticks - near.low_ticks), 30 * usual_ticks)
+    room = min(2 * int(np.median(away)), most)
     return Window(near.low_ticks - room, near.high_ticks + room)

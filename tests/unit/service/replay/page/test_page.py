@@ -181,6 +181,35 @@ def test_stub_quotes_do_not_squash_the_pictures(tmp_path: Path) -> None:
         plain = figures(tmp_path / "without")[picture]["layout"]["yaxis"]["range"]
         assert low >= plain[0] - 2_000, picture
         assert high <= plain[1] + 2_000, picture
+    assert "Quotes far from the market lie outside" in read(tmp_path / "with")
+    assert "lie outside" not in read(tmp_path / "without").split("<script>", 1)[0]
+
+
+def test_hours_of_wide_quotes_do_not_squash_the_pictures(tmp_path: Path) -> None:
+    """A third of the time with a spread of fifty times the usual leaves the price axis alone."""
+    series = market()
+    early = np.zeros((3, 2, 4), dtype=DEPTH_DTYPE)
+    early["price_ticks"][:, 0, 0], early["price_ticks"][:, 1, 0] = 995_000, 1_005_000
+    early["qty_lots"][:, :, 0] = 1
+    series.add_depth(NOON_NS - np.array([140, 70, 1]) * 10**9, early)
+    write_page(tmp_path / "p.html", [], [("ABC", series)], title="t")
+
+    low, high = figures(tmp_path / "p.html")["price-0"]["layout"]["yaxis"]["range"]
+    assert low > 999_000
+    assert high < 1_004_000
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_long_silence_at_an_end_is_left_out(tmp_path: Path, late: bool) -> None:
+    """A starting book from hours before, or a last word hours after, does not take the axis."""
+    series, moved = market(), 20_000 * 10**9 * (1 if late else -1)
+    samples = market(count=1).depth()
+    series.add_depth(samples.timestamp_ns + moved, samples.levels)
+    write_page(tmp_path / "p.html", [], [("ABC", series)], title="t")
+
+    expected = [NOON_NS / 1e6, (NOON_NS + 299 * 10**9) / 1e6]
+    assert figures(tmp_path / "p.html")["volume-0"]["layout"]["xaxis"]["range"] == expected
+    assert "Idle time at an end is left out" in read(tmp_path / "p.html")
 
 
 def test_a_trade_far_away_is_named_if_it_is_outside(tmp_path: Path) -> None:
