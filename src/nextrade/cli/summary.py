@@ -1,6 +1,11 @@
-"""The report of a replay as a table on standard output."""
+"""The report of a replay as a table on standard output.
+
+Where the file says what a tick is, prices are shown in units of its currency.
+"""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +18,7 @@ _MARKETS = 10
 
 
 def print_summary(report: Report) -> None:
-    """Print the figures of a replay. Prices are ticks, quantities lots."""
+    """Print the figures of a replay."""
     console = Console(highlight=False)
     if not console.is_terminal:  # in a file or a pipe the width of no terminal matters
         console = Console(highlight=False, width=_PLAIN_WIDTH)
@@ -55,20 +60,27 @@ def _title(report: Report) -> str:
 
 
 def _add_trading(table: Table, report: Report) -> None:
+    unit = "" if report.price_decimals else ", ticks"
     table.add_row("trades", f"{report.trades:,}")
-    table.add_row("volume (lots)", f"{report.volume_lots:,}")
-    vwap = "none" if report.vwap_ticks is None else decimal_text(report.vwap_ticks, 4)
-    table.add_row("average price (VWAP, ticks)", vwap)
-    table.add_row("last price (ticks)", _price(report.last_price))
+    table.add_row("volume", _amount(report.volume_lots, report.qty_decimals))
+    scale = 10**report.price_decimals
+    vwap = report.vwap_ticks
+    table.add_row(
+        f"average price (VWAP{unit})", "none" if vwap is None else _decimal(vwap / scale, 6)
+    )
+    table.add_row(f"last price{unit}", _price(report.last_price, report))
     if report.spread is not None:
         spread = report.spread
-        mean = decimal_text(spread.mean_ticks, 2)
-        table.add_row("spread (ticks)", f"{mean} ({spread.min_ticks:,} to {spread.max_ticks:,})")
+        mean = _decimal(spread.mean_ticks / scale, 6)
+        least, most = _price(spread.min_ticks, report), _price(spread.max_ticks, report)
+        table.add_row(f"spread{unit}", f"{mean} ({least} to {most})")
 
 
 def _add_books(table: Table, report: Report) -> None:
     table.add_row("open orders at the end", f"{report.resting_orders:,}")
-    table.add_row("best bid / best ask", f"{_price(report.best_bid)} / {_price(report.best_ask)}")
+    if len(report.markets) < 2:
+        bid, ask = _price(report.best_bid, report), _price(report.best_ask, report)
+        table.add_row("best bid / best ask", f"{bid} / {ask}")
     table.add_row("trading state", report.state)
     table.add_row("state hash", f"{report.state_hash:016x}")
     if report.put_right:
@@ -95,10 +107,10 @@ def _print_markets(console: Console, report: Report) -> None:
         table.add_row(
             Text(market.name),
             f"{market.trades:,}",
-            f"{market.volume_lots:,}",
+            _amount(market.volume_lots, report.qty_decimals),
             f"{market.resting_orders:,}",
-            _price(market.best_bid),
-            _price(market.best_ask),
+            _price(market.best_bid, report),
+            _price(market.best_ask, report),
         )
     console.print(table)
     left = len(report.markets) - _MARKETS
@@ -106,8 +118,19 @@ def _print_markets(console: Console, report: Report) -> None:
         console.print(f"Note: {left:,} more markets are not shown.", markup=False)
 
 
-def _price(ticks: int | None) -> str:
-    return "none" if ticks is None else f"{ticks:,}"
+def _price(ticks: int | None, report: Report) -> str:
+    return "none" if ticks is None else _amount(ticks, report.price_decimals)
+
+
+def _amount(count: int, decimals: int) -> str:
+    """So many steps of ``10**-decimals``, exactly, without zeros that say nothing."""
+    return _decimal(Fraction(count, 10**decimals), decimals)
+
+
+def _decimal(value: Fraction, decimals: int) -> str:
+    whole, _, fraction = decimal_text(value, decimals).partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{int(whole):,}.{fraction}" if fraction else f"{int(whole):,}"
 
 
 def _verdict(check: Check) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from ..._book import OrderBook
 from .messages import Action, Flag, Messages
-from .report import Check
+from .report import Check, decimal_text
 
 
 class Auction:
@@ -37,18 +39,21 @@ class Auction:
         """Whether price and volume are the recorded ones."""
         return (self.engine_ticks, self.engine_lots) == (self.ticks, self.lots)
 
-    def __str__(self) -> str:
+    def told(self, price_decimals: int) -> str:
+        """The two in words, prices in the currency of the recording."""
+        recorded = decimal_text(Fraction(self.ticks, 10**price_decimals), price_decimals)
+        engine = decimal_text(Fraction(self.engine_ticks, 10**price_decimals), price_decimals)
         return (
-            f"from {self.place:,}: recorded {self.lots:,} lots at {self.ticks:,}, the engine's own"
-            f" uncross {self.engine_lots:,} at {self.engine_ticks:,}"
+            f"from {self.place:,}: recorded {self.lots:,} lots at {recorded}, the engine's own"
+            f" uncross {self.engine_lots:,} at {engine}"
         )
 
 
-def auction_checks(auctions: list[Auction]) -> list[Check]:
+def auction_checks(auctions: list[Auction], price_decimals: int) -> list[Check]:
     """The auctions as rows of a report; one that has not ended traded nothing yet."""
     ended = [auction for auction in auctions if auction.lots]
     if not ended:
         return []
     wrong = [auction for auction in ended if not auction.agrees]
-    note = "; ".join(str(auction) for auction in (wrong or ended)[:3])
+    note = "; ".join(auction.told(price_decimals) for auction in (wrong or ended)[:3])
     return [Check("call auctions: price and volume", len(ended), len(wrong), note)]

@@ -50,7 +50,9 @@ class DepthCheck:
         """Best level, best five and all levels as rows of a report."""
         if not self._rows:
             return []
-        causes = "; ".join(f"{count:,} times {cause}" for cause, count in self._causes.most_common())
+        causes = "; ".join(
+            f"{count:,} times {cause}" for cause, count in self._causes.most_common()
+        )
         deepest = len(self._right)
         wanted = [1] + [level for level in (5, 10) if level < deepest] + [deepest] * (deepest > 1)
         return [
@@ -133,9 +135,9 @@ def one_step(
     price = np.where(is_ask, -messages["price_ticks"], messages["price_ticks"])[:, None]
     size = messages["qty_lots"][:, None]
     is_new = (messages["action"] == Action.ADD)[:, None]
-    changes = np.isin(
-        messages["action"], (Action.ADD, Action.REDUCE, Action.CANCEL, Action.FILL)
-    )[:, None]
+    changes = np.isin(messages["action"], (Action.ADD, Action.REDUCE, Action.CANCEL, Action.FILL))[
+        :, None
+    ]
 
     column = np.arange(levels)[None, :]
     place = np.count_nonzero(prices > price, axis=1)[:, None]

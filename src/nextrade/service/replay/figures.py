@@ -91,7 +91,4 @@ def joined_checks(lists: list[list[Check]]) -> list[Check]:
             notes.setdefault(check.name, [])
             if check.note:
                 notes[check.name].append(check.note)
-    return [
-        Check(name, rows[name], wrong[name], "; ".join(notes[name][:3])) for name in rows
-    ]
-
+    return [Check(name, rows[name], wrong[name], "; ".join(notes[name][:3])) for name in rows]

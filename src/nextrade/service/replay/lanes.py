@@ -79,9 +79,7 @@ def samples_of(chunk: Chunk, points: _Counts, depth: _Records, levels: int) -> S
     at = np.searchsorted(points, chunk.samples)
     last = np.maximum(chunk.samples - 1, 0)
     depth = depth[:, :, :levels]
-    return Samples(
-        chunk.messages["timestamp_ns"][last], chunk.messages["place"][last], depth[at]
-    )
+    return Samples(chunk.messages["timestamp_ns"][last], chunk.messages["place"][last], depth[at])
 
 
 def no_samples(levels: int) -> Samples:

@@ -31,7 +31,7 @@ from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book
 from .report import Check
-from .requests import Requests, requests
+from .requests import requests
 from .unseen import Unseen
 from .walk import Recorded, Walk
 
@@ -71,6 +71,7 @@ class MatchLane:
         self._style = recording.aggressors
         self._shows_auctions = recording.shows_auctions
         self._by_id = recording.queued_by_id
+        self._price_decimals = recording.price_decimals
         self._guided = guided
         self._in_step = guided or self._style == Aggressors.UNLINKED
         """Whether the recorded book is needed as it was after each stretch."""
@@ -157,7 +158,7 @@ class MatchLane:
 
     def _stretch(self, walk: Walk, end: int, recorded: _RecordedStretch) -> None:
         first, happened = walk.at, []
-        for stop, calling in self._call_stretches(walk, first, end, recorded):
+        for stop, calling in self._call_stretches(first, end, recorded):
             begin = walk.at
             self.enter(walk, begin, calling, recorded_is_here=False)
             happened.append(walk.run_to(stop))
@@ -169,7 +170,7 @@ class MatchLane:
     def checks(self) -> list[Check]:
         """As ``Lane.checks``."""
         checks = [*self.agreement.checks(), *self.unordered.checks(), *self._depth.checks()]
-        return checks + auction_checks(self._auctions)
+        return checks + auction_checks(self._auctions, self._price_decimals)
 
     def _judge(self, walk: Walk) -> None:
         """Compare what the engine traded with the recording."""
@@ -246,9 +247,9 @@ class MatchLane:
     # --- call auctions ---------------------------------------------------------------------
 
     def _call_stretches(
-        self, walk: Walk, first: int, end: int, recorded: _RecordedStretch
+        self, first: int, end: int, recorded: _RecordedStretch
     ) -> list[tuple[int, bool]]:
-        """Where a stretch is to be cut since a call auction begins or ends, and which parts are one.
+        """Where a stretch is cut since a call auction begins or ends, and which parts are one.
 
         An order that crosses the recorded book once its event is complete, and so did not
         trade, can only be collected for a call; the call lasts until nothing crosses.

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-
 from ...enums import EventKind
 from ...errors import DataError
 from ...tables import trades
@@ -68,10 +67,11 @@ class Outputs:
         layouts = {"trades": TRADES, "events": EVENTS, "depth": depth_layout(self._replay.levels)}
         try:
             table = open_table(path, layouts[what], markets=self._names, about=self._about)
-            return self._stack.enter_context(table)
+            self._stack.enter_context(table)
         except BaseException:
             self._stack.__exit__(DataError, None, None)
             raise
+        return table
 
     def __enter__(self) -> Self:
         return self

@@ -166,8 +166,8 @@ def _describe(
 
 def _synthesise(commands: Commands, aggressors: npt.NDArray[np.void], first_id: int) -> None:
     at = aggressors["command"]
-    commands["order_id"][at] = SYNTHETIC_ID + np.uint64(first_id) + np.arange(
-        len(at), dtype=np.uint64
+    commands["order_id"][at] = (
+        SYNTHETIC_ID + np.uint64(first_id) + np.arange(len(at), dtype=np.uint64)
     )
     commands["price_ticks"][at] = aggressors["limit_ticks"]
     commands["qty_lots"][at] = aggressors["qty_lots"]
@@ -226,7 +226,7 @@ def _submitted(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Groupin
     return heads, np.where((group >= 0) & same_event, group, -1)
 
 
-def _unlinked(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
+def _unlinked(_messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
     """The recording does not say."""
     return np.zeros(0, dtype=np.int64), np.full(len(fill_rows), -1)
 

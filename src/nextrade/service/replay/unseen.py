@@ -73,9 +73,7 @@ class Unseen:
                 made.append((side, price_ticks, rest))
         return made
 
-    def _come_into_view(
-        self, side: Side, prices: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
+    def _come_into_view(self, side: Side, prices: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of a side's prices lie beyond all that was shown before."""
         deepest = int(prices[-1])
         if side == Side.BUY:

@@ -32,7 +32,9 @@ class Recorded:
         again = (messages["flags"] & Flag.RESTATES != 0) & (messages["action"] == Action.REPLACE)
         self._again = np.flatnonzero(again)
 
-    def run(self, book: OrderBook, first: int, end: int, after: _Counts) -> tuple[_Records, _Counts]:
+    def run(
+        self, book: OrderBook, first: int, end: int, after: _Counts
+    ) -> tuple[_Records, _Counts]:
         """Repeat the messages from ``first`` to before ``end``.
 
         Returns the best levels after so many messages, and which messages show the next
@@ -150,9 +152,7 @@ class Walk:
 
     def step(self, market: int) -> Step:
         """Everything that went in and came out, in order."""
-        row_of = np.searchsorted(
-            self._reach[1:], np.arange(len(self.asked.commands)), side="right"
-        )
+        row_of = np.searchsorted(self._reach[1:], np.arange(len(self.asked.commands)), side="right")
         commands, events, rows = [], [], []
         done = 0
         for piece, happened, number, at in self._pieces:
