@@ -71,6 +71,7 @@ class Browser:
         """Addresses that the page asked for, itself first."""
         self.complaints: list[str] = []
         """What the page wrote to its console, what went wrong in it, what its policy refused."""
+        browser = find_browser()
         self._number = 0
         self._profile = TemporaryDirectory(ignore_cleanup_errors=True)
         to_read, self._to = os.pipe()
@@ -79,7 +80,7 @@ class Browser:
         shell = f'exec "$@" 3<&{to_read} 4>&{to_write}'
         profile = f"--user-data-dir={self._profile.name}"
         self._process = subprocess.Popen(
-            ["/bin/bash", "-c", shell, "browser", find_browser(), *FLAGS, profile],
+            ["/bin/bash", "-c", shell, "browser", browser, *FLAGS, profile],
             pass_fds=(to_read, to_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
