@@ -17,7 +17,7 @@ from .bitstamp_lines import Kind, Records
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
-KEPT_GONE = 10_000
+KEPT_GONE = 1_000
 """Ids that left without having been open are remembered: so many at least, the latest. Their
 creation comes some milliseconds later, if it does."""
 
