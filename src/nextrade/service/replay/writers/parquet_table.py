@@ -94,11 +94,13 @@ class ParquetTable(NewFile):
                 self._sink.close()
 
     def _flush(self) -> None:
-        # Taken off before it is written: an interrupt between may lose rows, never double them.
-        held, self._held, self._held_rows = self._held, [], 0
-        if not held:
+        if not self._held:
             return
+        held = self._held
         table = self._columns.table(held[0] if len(held) == 1 else np.concatenate(held))
+        # Let go of before they are written: rows must not come twice, whenever an interrupt
+        # comes. One that comes while Arrow writes is only heard of afterwards.
+        self._held, self._held_rows = [], 0
         try:
             self._writer.write_table(table, row_group_size=GROUP_ROWS)
         except OSError as error:
