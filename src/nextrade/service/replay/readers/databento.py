@@ -26,7 +26,8 @@ Formats as in Databento's "Market by order" schema and the enums of its package 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,8 @@ UNDEFINED_PRICE = 2**63 - 1
 UNDEFINED_SIZE = 2**32 - 1
 MAX_EVENT = 1_000_000
 """Records held back until their event is complete."""
+MAX_PEEKED = 1_000_000
+"""Records looked at for a first trade when a file is opened."""
 
 ACTIONS = {letter: ord(letter) for letter in "ACMRTFN"}
 SIDES = {letter: ord(letter) for letter in "BAN"}
@@ -254,21 +257,30 @@ class Assembler:
         return DataError(f"{self._path}, {self._place_name} {place}: {said}")
 
 
-def aggressors_of(columns: Columns) -> Aggressors | None:
-    """How trades name their aggressor, by the first that has one; None if there is none."""
-    sided = (columns.side == SIDES["B"]) | (columns.side == SIDES["A"])
-    trades = np.flatnonzero((columns.action == _TRADE) & sided)
-    if not len(trades):
-        return None
-    return Aggressors.PRINTED if columns.order_id[trades[0]] else Aggressors.INFERRED
+def first_look(blocks: Iterator[tuple[Columns, int]]) -> tuple[Aggressors, bool]:
+    """What must be known before all is read: how aggressors are shown, and whether the file
+    starts from an empty book or with all of one.
 
-
-def starts_empty(columns: Columns) -> bool:
-    """Whether the file begins with an R or a snapshot."""
-    if not len(columns.action):
-        return False
-    is_snapshot = columns.flags is not None and columns.flags[0] & SNAPSHOT
-    return bool(is_snapshot or columns.action[0] == _CLEAR)
+    The first trade that has a side tells whether trades name their aggressor. If there is none
+    within MAX_PEEKED records, they do not.
+    """
+    starts_empty: bool | None = None
+    seen = 0
+    # What is damaged is met again when the file is read, and said then.
+    with suppress(DataError):
+        for columns, _ in blocks:
+            if starts_empty is None and len(columns.action):
+                is_snapshot = columns.flags is not None and columns.flags[0] & SNAPSHOT
+                starts_empty = bool(is_snapshot or columns.action[0] == _CLEAR)
+            sided = (columns.side == SIDES["B"]) | (columns.side == SIDES["A"])
+            trades = np.flatnonzero((columns.action == _TRADE) & sided)
+            if len(trades):
+                named = columns.order_id[trades[0]] != 0
+                return Aggressors.PRINTED if named else Aggressors.INFERRED, bool(starts_empty)
+            seen += len(columns.action)
+            if seen >= MAX_PEEKED:
+                break
+    return Aggressors.INFERRED, bool(starts_empty)
 
 
 def _zero_if(values: npt.NDArray[np.int64], undefined: int) -> npt.NDArray[np.int64]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..messages import Aggressors, Messages, Part
-from .databento import Assembler, Columns, aggressors_of, starts_empty
+from ..messages import Messages, Part
+from .databento import Assembler, Columns, first_look
 from .databento_depth import RecordedLevels, find_recorded_levels
 from .databento_markets import MarketIds
 from .databento_text import PRICE_DECIMALS, below_header, names_of, read_header
@@ -26,8 +26,6 @@ from .unpacked import blocks
 
 _NEEDED = ("ts_event", "action", "side", "price", "size", "order_id")
 _USED = (*_NEEDED, "flags", "sequence", "ts_recv")
-_PEEKED_BYTES = 1 << 26
-"""How much is read to find the first trade, which tells how aggressors are shown."""
 
 
 def recognises(head: bytes) -> bool:
@@ -48,12 +46,11 @@ class DatabentoCsv:
         self.path = path
         self.length = path.stat().st_size
         self.markets: list[str] = []
-        self.aggressors = Aggressors.INFERRED
-        self.starts_empty = False
         self._bad = bad
         self._header = read_header(path, _NEEDED)
         self._beside: RecordedLevels | None = None
-        self._peek()
+        looked = first_look(self._columns(BadRecords(skip=True), []))
+        self.aggressors, self.starts_empty = looked
 
     def parts(self) -> Iterator[Part]:
         """Read from the start, as ``Recording.parts``."""
@@ -103,22 +100,6 @@ class DatabentoCsv:
             if len(below.data):
                 rows = parse(self.path, below, layout, bad)
                 yield _as_columns(rows, _markets(rows, ids)), block.position
-
-    def _peek(self) -> None:
-        """Look at the first records for what must be known before all are read."""
-        first = True
-        read = 0
-        for columns, _ in self._columns(BadRecords(skip=True), []):
-            if first and len(columns.action):
-                self.starts_empty = starts_empty(columns)
-                first = False
-            aggressors = aggressors_of(columns)
-            if aggressors is not None:
-                self.aggressors = aggressors
-                return
-            read += 1 << 20
-            if read >= _PEEKED_BYTES:
-                return
 
 
 def _markets(rows: Rows, ids: MarketIds | None) -> npt.NDArray[np.uint32]:

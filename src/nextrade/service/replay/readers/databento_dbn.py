@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from ....errors import DataError, MissingExtra
-from ..messages import Aggressors, Messages, Part
-from .databento import Assembler, Columns, aggressors_of, starts_empty
+from ..messages import Messages, Part
+from .databento import Assembler, Columns, first_look
 from .databento_markets import MarketIds
 from .databento_records import Records
 from .source import BadRecords, Format
@@ -30,8 +30,6 @@ from .unpacked import BLOCK_BYTES, Unpacked, unpacked
 _MAGIC = b"DBN"
 _PRELUDE_BYTES = 8
 _MAX_METADATA_BYTES = 1 << 28
-_PEEKED_BYTES = 1 << 26
-"""How much is read to find the first trade, which tells how aggressors are shown."""
 
 
 def _package() -> Any:
@@ -62,8 +60,6 @@ class DatabentoDbn:
         self.path = path
         self.length = path.stat().st_size
         self.markets: list[str] = []
-        self.aggressors = Aggressors.INFERRED
-        self.starts_empty = False
         self._bad = bad
         self._foreign = 0
         package = _package()
@@ -71,7 +67,8 @@ class DatabentoDbn:
         self._dtype = np.dtype(layout).newbyteorder("<")
         with unpacked(path) as stream:
             _, self._names = self._read_metadata(stream)
-        self._peek()
+        looked = first_look(self._columns(BadRecords(skip=True), []))
+        self.aggressors, self.starts_empty = looked
 
     def parts(self) -> Iterator[Part]:
         """Read from the start, as ``Recording.parts``."""
@@ -129,22 +126,6 @@ class DatabentoDbn:
             market=ids.positions(found["instrument_id"]),
             place=places,
         )
-
-    def _peek(self) -> None:
-        """Look at the first records for what must be known before all are read."""
-        first = True
-        read = 0
-        for columns, _ in self._columns(BadRecords(skip=True), []):
-            if first and len(columns.action):
-                self.starts_empty = starts_empty(columns)
-                first = False
-            aggressors = aggressors_of(columns)
-            if aggressors is not None:
-                self.aggressors = aggressors
-                return
-            read += len(columns.action) * self._dtype.itemsize
-            if read >= _PEEKED_BYTES:
-                return
 
     def _read_metadata(self, stream: Unpacked) -> tuple[int, dict[int, str]]:
         """Where the records begin, and the names of instruments."""

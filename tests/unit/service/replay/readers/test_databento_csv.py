@@ -120,7 +120,8 @@ def test_an_event_with_two_aggressors_restates_what_it_hit_and_nothing_else(
 def test_an_auction_has_no_aggressor(tmp_path: Path) -> None:
     """A T without a side that F records follow is the trade of a call auction."""
     rows = [
-        Row("T", "N", PRICE, 3, 0, flags=0),
+        Row("T", "N", PRICE, 1, 0, flags=0),
+        Row("T", "N", PRICE, 2, 0, flags=0),
         Row("F", "N", PRICE, 3, 1, flags=0),
         Row("F", "N", PRICE, 3, 2, flags=0),
         Row("C", "B", PRICE, 3, 1, flags=0, sequence=1),
@@ -128,11 +129,37 @@ def test_an_auction_has_no_aggressor(tmp_path: Path) -> None:
     ]
     assert brief(read(DatabentoCsv(write_csv(tmp_path / "a.csv", rows), strict()))) == [
         ("TRADE", 0, "AUCTION"),
+        ("TRADE", 0, "AUCTION"),
         ("FILL", 1, "REPORT|AUCTION"),
         ("FILL", 2, "REPORT|AUCTION"),
         ("REDUCE", 1, "RESTATES"),
         ("REDUCE", 2, "LAST|RESTATES"),
     ]
+
+
+def test_an_unnamed_order_is_not_the_unnamed_aggressor(tmp_path: Path) -> None:
+    """That neither has an id does not make the order hit the aggressor's own."""
+    rows = [Row("T", "B", PRICE, 3, 0, flags=0), Row("F", "A", PRICE, 3, 0)]
+    messages = brief(read(DatabentoCsv(write_csv(tmp_path / "u.csv", rows), strict())))
+
+    assert messages == [("TRADE", 0, ""), ("FILL", 0, "LAST|REPORT")]
+
+
+def test_the_first_trade_is_looked_for_only_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening a file reads some blocks; damage behind a trade or within is left to the reading."""
+    path = write_csv(tmp_path / "t.csv", [*[CME[2]] * 9, *CME[3:]])
+    assert DatabentoCsv(path, strict()).aggressors == Aggressors.PRINTED
+
+    monkeypatch.setattr(databento_csv, "blocks", functools.partial(blocks, block_bytes=100))
+    monkeypatch.setattr(databento, "MAX_PEEKED", 5)
+    assert DatabentoCsv(path, strict()).aggressors == Aggressors.INFERRED
+
+    damaged = tmp_path / "t.csv.gz"
+    damaged.write_bytes(gzip.compress(path.read_bytes())[:-9])
+    with pytest.raises(DataError, match="ends too early"):
+        read(DatabentoCsv(damaged, strict()))
 
 
 def test_a_snapshot_keeps_its_order_and_takes_the_time_of_the_snapshot(tmp_path: Path) -> None:
@@ -287,8 +314,8 @@ RANDOM_ROWS = st.lists(
             stay,
         ),
         st.sampled_from(["AA", "CB", "MA", "TA", "TB", "TN", "TN", "FA", "FB", "FN"]),
-        st.integers(0, 4),
-        st.booleans(),
+        st.integers(0, 3),
+        st.sampled_from([False, False, False, True]),
         st.booleans(),
         st.sampled_from([7, 7, 7, 8]),
     ),

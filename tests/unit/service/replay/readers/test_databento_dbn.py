@@ -91,7 +91,7 @@ def test_records_of_other_kinds_are_stepped_over(
     for number, row in enumerate(CME * 5):
         places.append(sum(map(len, pieces)))
         pieces.append(dbn_record(row))
-        if number % 7 == 0:
+        if number in (0, 1, 9, 60):
             pieces.append(other)
     recording = _write(tmp_path / "x.dbn", b"".join(pieces))
     plain = read(_write(tmp_path / "plain.dbn", dbn_bytes(CME * 5)))
@@ -100,7 +100,7 @@ def test_records_of_other_kinds_are_stepped_over(
     assert found["place"].tolist() == places
     plain["place"] = places
     assert found.tobytes() == plain.tobytes()
-    assert recording.remarks() == ["11 records of other kinds than mbo were passed over"]
+    assert recording.remarks() == ["5 records of other kinds than mbo were passed over"]
 
 
 def test_records_with_a_time_of_sending_are_longer(tmp_path: Path) -> None:

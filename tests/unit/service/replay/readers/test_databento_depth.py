@@ -91,6 +91,16 @@ def test_the_two_records_of_a_replaced_order_are_told_apart(tmp_path: Path) -> N
     assert _depth(recording) == [(3, [PRICE + 10**9, 5, 1])]
 
 
+def test_records_that_look_alike_take_their_rows_in_order(tmp_path: Path) -> None:
+    """The first of two equal rows belongs to the first of two equal records."""
+    rows = [Row("A", "A", PRICE, 5, number, sequence=1) for number in (1, 2)]
+    level = "1,t,A,A,0,13.4,5,130,1,,0,0,13.4,{},{},,0,0,,0,0,S"
+    recording = DatabentoCsv(write_csv(tmp_path / "d_mbo.csv", rows), strict())
+
+    _levels(tmp_path / "d_mbp10.csv", [level.format(5, 1), level.format(10, 2)])
+    assert _depth(recording) == [(1, [PRICE, 5, 1]), (2, [PRICE, 10, 2])]
+
+
 def test_rows_that_no_message_explains_are_counted(tmp_path: Path) -> None:
     """Unknown sequence numbers and other sizes are not taken for something else."""
     strange = [
