@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..service.replay.run import Progress as Report
+from ..service.replay.course import Progress as Report
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a replay adds up on the way, and the report that comes of it."""
+"""The report of a replay, from what it kept for its markets and added up over them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,13 @@ from collections import Counter
 
 from ..._book import OrderBook
 from ...enums import TradingState
-from .lanes import Samples
+from .compare import Agreement
 from .latency import LatencyHistogram
-from .report import Check, MarketFigures, Spread
-
-
-class SpreadTally:
-    """Best ask minus best bid over all samples in which both sides stood uncrossed."""
-
-    def __init__(self) -> None:
-        self._sum = self._count = 0
-        self._least: int | None = None
-        self._most: int | None = None
-
-    def add(self, samples: Samples) -> None:
-        """Take in some samples."""
-        if not len(samples.depth):
-            return
-        prices = samples.depth["price_ticks"][:, :, 0]
-        spreads = prices[:, 1] - prices[:, 0]
-        spreads = spreads[(prices > 0).all(axis=1) & (spreads > 0)]
-        if not len(spreads):
-            return
-        self._sum += int(spreads.sum())
-        self._count += len(spreads)
-        least, most = int(spreads.min()), int(spreads.max())
-        self._least = least if self._least is None else min(self._least, least)
-        self._most = most if self._most is None else max(self._most, most)
-
-    def figures(self) -> Spread | None:
-        """Mean, least and greatest; None without samples."""
-        if self._least is None or self._most is None:
-            return None
-        return Spread(self._count, self._sum, self._least, self._most)
+from .markets import AnyLane, Market, Markets
+from .match_lane import MatchLane
+from .readers import Source
+from .report import Check, MarketFigures, Report
+from .totals import Totals
 
 
 def latency_figures(histogram: LatencyHistogram) -> dict[str, int]:
@@ -53,13 +27,14 @@ def latency_figures(histogram: LatencyHistogram) -> dict[str, int]:
     return {"samples": histogram.count, **figures, "max": int(histogram.max)}
 
 
-def market_figures(name: str, book: OrderBook, trades: int, volume_lots: int) -> MarketFigures:
+def market_figures(name: str, market: Market) -> MarketFigures:
     """One market at the end of a replay."""
+    book = market.lane.engine.book
     top = book.top()
     return MarketFigures(
         name=name,
-        trades=trades,
-        volume_lots=volume_lots,
+        trades=market.trades,
+        volume_lots=market.volume_lots,
         resting_orders=len(book),
         best_bid=top.bid_ticks,
         best_ask=top.ask_ticks,
@@ -92,3 +67,77 @@ def joined_checks(lists: list[list[Check]]) -> list[Check]:
             if check.note:
                 notes[check.name].append(check.note)
     return [Check(name, rows[name], wrong[name], "; ".join(notes[name][:3])) for name in rows]
+
+
+def report_of(
+    source: Source, mode: str, markets: Markets, totals: Totals, *, ended: bool
+) -> Report:
+    """The figures of a replay so far."""
+    tally = totals.tally
+    kept = markets.by_number
+    busiest = sorted(kept, key=lambda number: (-kept[number].volume_lots, number))
+    figures = [market_figures(markets.name(number), kept[number]) for number in busiest]
+    only = figures[0] if len(figures) == 1 else None
+    lanes = [kept[number].lane for number in sorted(kept)]
+    matched = [lane for lane in lanes if isinstance(lane, MatchLane)]
+    placed = sum(market.incoming.placed for market in kept.values() if market.incoming)
+    messages = totals.messages - placed
+    return Report(
+        path=str(source.path),
+        format_name=source.format_name,
+        mode=mode,
+        messages=messages,
+        commands=tally.commands,
+        commands_by_kind=tally.commands_by_kind(),
+        rejected_by_reason=tally.rejected_by_reason(),
+        events=tally.events,
+        events_by_kind=tally.events_by_kind(),
+        trades=tally.trades,
+        volume_lots=tally.volume_lots,
+        notional=tally.notional,
+        vwap_ticks=tally.vwap_ticks,
+        resting_orders=sum(market.resting_orders for market in figures),
+        best_bid=None if only is None else only.best_bid,
+        best_ask=None if only is None else only.best_ask,
+        last_price=None if only is None else only.last_price,
+        state="/".join(sorted({market.state for market in figures})) or "OPEN",
+        state_hash=joint_hash(figures) if figures else OrderBook().state_hash(),
+        engine_seconds=sum(lane.engine.seconds for lane in lanes),
+        total_seconds=totals.seconds,
+        remarks=tuple(_remarks(source, list(kept.values()), matched)),
+        checks=tuple(_checks(lanes)),
+        markets=tuple(figures),
+        spread=totals.spread.figures(),
+        latency_ns=latency_figures(totals.latency),
+        put_right=sum(lane.put_right for lane in matched),
+        price_decimals=getattr(source, "price_decimals", 0),
+        qty_decimals=getattr(source, "qty_decimals", 0),
+        stopped_at=None
+        if ended
+        else f"{messages or tally.commands:,} records, place {totals.place:,}",
+    )
+
+
+def _checks(lanes: list[AnyLane]) -> list[Check]:
+    """What was compared, over all markets."""
+    agreement = Agreement()
+    for lane in lanes:
+        if isinstance(lane, MatchLane):
+            agreement.merge(lane.agreement)
+    return agreement.checks() + joined_checks([lane.checks() for lane in lanes])
+
+
+def _remarks(source: Source, markets: list[Market], matched: list[MatchLane]) -> list[str]:
+    said = []
+    starters = sum(market.starters for market in markets)
+    if starters:
+        said.append(
+            f"{starters:,} orders rested before the recording starts; a first pass found them"
+            " by what later happened to them"
+        )
+    made_up = sum(lane.unseen.count for lane in matched)
+    if made_up:
+        said.append(
+            f"{made_up:,} orders were made up for what recorded levels show and no message explains"
+        )
+    return said + source.remarks()

@@ -168,8 +168,8 @@ class MatchLane:
         self.end_stretch(walk, first, end, happened)
 
     def checks(self) -> list[Check]:
-        """As ``Lane.checks``."""
-        checks = [*self.agreement.checks(), *self.unordered.checks(), *self._depth.checks()]
+        """As ``Lane.checks``, without the agreement, which is one for all markets."""
+        checks = [*self.unordered.checks(), *self._depth.checks()]
         return checks + auction_checks(self._auctions, self._price_decimals)
 
     def _judge(self, walk: Walk) -> None:

@@ -58,6 +58,8 @@ def rebuild_commands(
     kinds[restates & ~shows_again] = 0
     kinds[(flags & Flag.AUCTION != 0) & ~fills] = 0
     kinds[fills & (flags & _OWN_REPORT == _OWN_REPORT)] = 0
+    # Of an order that nobody had seen it is told only that it is gone.
+    kinds[fills & (messages["qty_lots"] == 0) & (messages["leaves_lots"] == 0)] = 0
     counts = (kinds != 0) + shows_again
     rows = np.repeat(np.arange(len(messages)), counts)
     reach = np.cumsum(counts, dtype=np.int64)
@@ -92,8 +94,6 @@ def commands_of(messages: Messages, kinds: npt.NDArray[np.uint8], *, by_id: bool
     silent = (messages["action"] == Action.FILL) & (messages["qty_lots"] == 0)
     if silent.any():
         leaves = messages["leaves_lots"]
-        gone = silent & (leaves == 0)
-        commands["kind"][gone] = CommandKind.CANCEL
         left = silent & (leaves > 0)
         commands["kind"][left] = CommandKind.REPLACE
         commands["qty_lots"][left] = leaves[left]
