@@ -85,11 +85,15 @@ cdef inline const uint8_t* fetch_ahead(
     Wire* w, const uint8_t* ahead, const uint8_t* until, const uint8_t* end
 ) noexcept nogil:
     """Ask the memory for what the messages before ``until`` will need."""
+    cdef OpenOrder* slot
     while ahead < until and end - ahead >= 32:
         if itch_length[ahead[2]] == 0:
             return end
         if itch_order[ahead[2]]:
-            prefetch(slot_of(&w.orders, be64(ahead + 13)))
+            slot = slot_of(&w.orders, be64(ahead + 13))
+            prefetch(slot)
+            # The search may go on in the next cache line, of two slots each.
+            prefetch(slot + 2)
             if ahead[2] == b"U":
                 prefetch(slot_of(&w.orders, be64(ahead + 21)))
         ahead += 2 + itch_length[ahead[2]]
