@@ -68,15 +68,17 @@ class Agreement:
         found = _sums(count, made)
         for at in np.flatnonzero(~exact).tolist():
             if common[at] == recorded_count[at] == made_count[at]:
-                cause = "the same fills in another order"
+                cause = "have the same fills in another order"
             elif volume[at]:
-                cause = "other orders of the same prices"
+                cause = "hit other orders of the same prices"
+            elif found[at] < wanted[at] and _beyond_shown(recorded, made, at):
+                cause = "were filled by more of an order than it showed (an iceberg)"
             elif found[at] < wanted[at]:
-                cause = "the engine traded less"
+                cause = "found less in the engine"
             elif found[at] > wanted[at]:
-                cause = "the engine traded more"
+                cause = "found more in the engine"
             else:
-                cause = "the same quantity at other prices"
+                cause = "traded the same quantity at other prices"
             self.causes[cause] += 1
             if len(self.places) < SHOWN:
                 self.places.append(int(aggressors["place"][at]))
@@ -121,6 +123,19 @@ class Agreement:
                 else "",
             ),
         ]
+
+
+def _beyond_shown(recorded: _Records, made: _Records, at: int) -> bool:
+    """Whether the recording filled more of an order than the engine, which had used it up."""
+    taken: Counter[int] = Counter()
+    for fills, sign in ((recorded, 1), (made, -1)):
+        own = fills[fills["aggressor"] == at]
+        for maker_id, qty_lots in zip(
+            own["maker_id"].tolist(), own["qty_lots"].tolist(), strict=True
+        ):
+            taken[maker_id] += sign * qty_lots
+    hit = set(made["maker_id"][made["aggressor"] == at].tolist())
+    return any(rest > 0 and maker_id in hit for maker_id, rest in taken.items())
 
 
 def _sums(count: int, fills: _Records) -> npt.NDArray[np.int64]:

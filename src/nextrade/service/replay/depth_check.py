@@ -22,9 +22,13 @@ class DepthCheck:
 
     def __init__(self, whose: str) -> None:
         self._whose = whose
-        self._rows = 0
+        self._rows = self._left_out = 0
         self._right: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._causes: Counter[str] = Counter()
+
+    def leave_out(self, rows: int) -> None:
+        """Count rows that show the book in the middle of what an engine does at once."""
+        self._left_out += rows
 
     def add(self, found: _Levels, recorded: _Levels, *, orders_known: bool) -> None:
         """Compare rows of shape (rows, 2, levels); ``found`` may have more levels."""

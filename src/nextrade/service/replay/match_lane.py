@@ -123,6 +123,7 @@ class MatchLane:
         order half-way: the engine does all of it at once."""
         rows = walk.chunk.rows
         whole = walk.between_aggressors(rows.after)
+        self._depth.leave_out(len(whole) - int(np.count_nonzero(whole)))
         found, levels = walk.rows_found()[whole], rows.levels[whole]
         self._depth.add(found, levels, orders_known=rows.orders_known)
 
