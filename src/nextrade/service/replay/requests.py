@@ -68,10 +68,10 @@ def complete(messages: Messages, style: Aggressors) -> int:
     count = len(messages)
     if not count or style not in (Aggressors.INFERRED, Aggressors.PRINTED):
         return count
-    if style == Aggressors.INFERRED:
-        links = _links(messages)
-    else:  # a transaction may go on
-        links = messages["flags"] & Flag.SNAPSHOT == 0
+    if style == Aggressors.PRINTED:
+        ends = np.flatnonzero(messages["flags"] & (Flag.LAST | Flag.SNAPSHOT))
+        return int(ends[-1]) + 1 if len(ends) else 0
+    links = _links(messages)
     if not links[-1]:
         return count
     goes_on = links & (messages["timestamp_ns"] == messages["timestamp_ns"][-1])
