@@ -281,6 +281,7 @@ class MatchLane:
             walk.control(at, _state_command(TradingState.AUCTION))
             return
         book = self.engine.book
+        recorded_ticks = self._auctions[-1].ticks
         self._auctions[-1].expect(book)
         if not self._auctions[-1].lots:
             self._auctions.pop()  # nothing traded: what had crossed was taken back
@@ -290,7 +291,7 @@ class MatchLane:
                 return
             walk.control(at, _state_command(TradingState.OPEN))
         else:
-            walk.control(at, _uncross_command())
+            walk.control(at, _uncross_command(recorded_ticks))
 
 
 def _state_command(state: TradingState) -> Commands:
@@ -300,8 +301,10 @@ def _state_command(state: TradingState) -> Commands:
     return command
 
 
-def _uncross_command() -> Commands:
+def _uncross_command(reference_ticks: int) -> Commands:
+    """Ends a call; the recorded price decides among prices that are equally good."""
     command = np.zeros(1, dtype=COMMAND_DTYPE)
     command["kind"] = CommandKind.UNCROSS
+    command["price_ticks"] = reference_ticks
     command["state"] = TradingState.OPEN
     return command

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
-from ...dtypes import DEPTH_DTYPE
+from ...dtypes import DEPTH_DTYPE, EVENT_DTYPE
 from ...enums import EventKind
 from .engine import Engine
 from .incoming import Chunk
@@ -139,14 +139,16 @@ class Walk:
         return self._depth[np.searchsorted(self._points, self.chunk.rows.after)]
 
     def trades(self) -> tuple[_Records, _Counts]:
-        """All trades of the engine, and the number of the request that made each."""
-        trades, numbers = [], []
+        """All trades that requests made in the engine, and the number of each one's request.
+
+        What the end of a call auction traded was made by no request.
+        """
+        trades = [np.zeros(0, dtype=EVENT_DTYPE)]
+        numbers = [np.zeros(0, dtype=np.int64)]
         for _, events, number, _ in self._pieces:
-            made = events[events["kind"] == EventKind.TRADE]
-            trades.append(made)
-            if number == _NOBODY:
-                numbers.append(np.full(len(made), _NOBODY))
-            else:
+            if number != _NOBODY:
+                made = events[events["kind"] == EventKind.TRADE]
+                trades.append(made)
                 numbers.append(made["command"].astype(np.int64) + number)
         return np.concatenate(trades), np.concatenate(numbers)
 
