@@ -47,7 +47,7 @@ $(VENV)/.$(KIND): $(VENV)/.build-tools setup.py $(CORE)
 	@rm -f $(VENV)/.core-*
 	@suffix=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))"); \
 	    for module in $(MODULES); do rm -f src/nextrade/$$module$$suffix; done
-	@$(PIP) install --no-build-isolation --editable .
+	@$(PIP) install --no-build-isolation --editable ".[replay,report]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml

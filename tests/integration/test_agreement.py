@@ -1,6 +1,7 @@
 """The table of agreement in docs/reference/recordings.md says what a replay finds, row by row."""
 
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def rows() -> list[tuple[str, str, str, int, int]]:
 def report_of(recording: str, mode: str) -> Report:
     """Replay a recorded file once, however many rows speak of it."""
     return replay(recorded_one(*FILES[recording]), mode=mode)
+
+
+def test_the_readme_repeats_the_table() -> None:
+    """What README.md shows of the agreement stands in the table too."""
+    text = PAGE.parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\|[^|]+\| ([\d,]+) of ([\d,]+) \|$", text, re.MULTILINE)
+    known = {
+        (f"{agree:,}", f"{of:,}")
+        for *_, what, agree, of in rows()
+        if what.endswith("the same fills")
+    }
+
+    assert shown
+    assert set(shown) <= known
 
 
 def test_every_recording_is_in_the_table() -> None:

@@ -12,10 +12,11 @@ from ...enums import EventKind
 from ...errors import DataError
 from ...tables import trades
 from .lanes import Step
-from .page import MOST_MARKETS, Agreement, sections_of, write_page
-from .report import Check, Report
+from .page import MOST_MARKETS, Agreement, write_page
+from .report import Check, MarketFigures, Report
 from .run import Replay
 from .series import Series
+from .wording import market_row, notes_of, sections_of
 from .writers.layouts import EVENTS, TRADES, depth_layout, depth_rows, event_rows, trade_rows
 from .writers.tables import TableWriter, open_table
 
@@ -126,22 +127,25 @@ class Outputs:
         if self._wanted.page is None:
             return
         order = sorted(self._series, key=lambda market: -self._volume.get(market, 0))
-        figures = report.as_dict()
-        notes = [*figures.pop("remarks"), *(c["note"] for c in figures["checks"] if c["note"])]
-        for check in figures["checks"]:
-            check.pop("note")
-        figures["markets"] = figures["markets"][:20]
+        sections = sections_of(report)
+        if len(report.markets) > 1:
+            sections.append(("Markets", [_market_line(row, report) for row in report.markets[:20]]))
         write_page(
             self._wanted.page,
-            sections_of(figures),
+            sections,
             [(self._replay.market_name(market), self._series[market]) for market in order],
             title=f"{Path(report.path).name}: {report.mode}",
             price_decimals=report.price_decimals,
             qty_decimals=report.qty_decimals,
             latency=self._replay.latency,
             agreement=_agreement(list(report.checks)),
-            notes=notes,
+            notes=[f"{note}." for note in notes_of(report)],
         )
+
+
+def _market_line(market: MarketFigures, report: Report) -> tuple[str, str]:
+    name, trades, volume, orders, bid, ask = market_row(market, report)
+    return name, f"{trades} trades, volume {volume}, {orders} orders, {bid} / {ask}"
 
 
 def _agreement(checks: list[Check]) -> list[Agreement]:

@@ -1,7 +1,6 @@
 """A replay as one self-contained HTML page with pictures, drawn in the browser by plotly.js."""
 
 from .agreement import Agreement
-from .sections import Sections, sections_of
 from .write import MOST_MARKETS, write_page
 
-__all__ = ["MOST_MARKETS", "Agreement", "Sections", "sections_of", "write_page"]
+__all__ = ["MOST_MARKETS", "Agreement", "write_page"]

@@ -18,12 +18,12 @@ from typing import Any
 from ....errors import MissingExtra
 from ..latency import LatencyHistogram
 from ..series import Series
+from ..wording import Sections
 from ..writers.new_file import NewFile
 from .agreement import Agreement
 from .bars import agreement_picture, latency_picture
 from .market import Picture, market_pictures
 from .script import SCRIPT
-from .sections import Sections
 from .style import CSS
 
 __all__ = ["MOST_MARKETS", "write_page"]
@@ -48,7 +48,7 @@ def write_page(
 ) -> None:
     """Write the page. It appears under its name only when it is complete.
 
-    ``sections`` are rows of text (``sections_of`` makes them of a report), ``series`` the
+    ``sections`` are headed rows of text (``wording.sections_of`` makes them), ``series`` the
     markets by name, the first six of which are drawn. ``latency`` and ``agreement`` are
     those of the whole replay; without them those pictures are left out, and a market's own
     latency is drawn with the market. Raises MissingExtra if plotly is not installed,

@@ -12,7 +12,7 @@ import pytest
 from nextrade.dtypes import DEPTH_DTYPE
 from nextrade.errors import DataError
 from nextrade.service.replay.latency import LatencyHistogram
-from nextrade.service.replay.page import MOST_MARKETS, Agreement, sections_of, write_page
+from nextrade.service.replay.page import MOST_MARKETS, Agreement, write_page
 from nextrade.service.replay.page.packed import bytes_of, packed
 from nextrade.service.replay.series import Series
 from nextrade.tables import TRADE_DTYPE
@@ -89,7 +89,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     latency.add(np.array([100, 200, 300, 10**6], dtype=np.int64))
     write_page(
         path,
-        sections_of({"trades": 300}),
+        [("Replay", [("trades", "300")])],
         [("ABC", market())],
         title="All",
         price_decimals=4,
@@ -305,38 +305,6 @@ def test_a_page_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path)
     """A folder that is not there is told as such."""
     with pytest.raises(DataError, match="absent"):
         write_page(tmp_path / "absent" / "p.html", [], [], title="t")
-
-
-def test_rows_are_made_of_any_report() -> None:
-    """Whatever figures a report has, they become headed rows."""
-    rows = sections_of(
-        {
-            "file": "a.csv",
-            "volume_lots": "1234567",
-            "state_hash": "0123",
-            "vwap_ticks": {"numerator": "7", "denominator": "2"},
-            "last": None,
-            "by_kind": {"PLACE": 3},
-            "remarks": ["so it was"],
-            "checks": [{"name": "top", "rows": 5, "wrong": 0, "note": ""}],
-        }
-    )
-
-    assert rows == [
-        (
-            "Replay",
-            [
-                ("file", "a.csv"),
-                ("volume lots", "1,234,567"),
-                ("state hash", "0123"),
-                ("vwap ticks", "3.5000"),
-                ("last", "none"),
-            ],
-        ),
-        ("By kind", [("PLACE", "3")]),
-        ("Remarks", [("", "so it was")]),
-        ("Checks", [("top", "rows 5, wrong 0")]),
-    ]
 
 
 @pytest.mark.parametrize("kind", ["f8", "f4", "i1", "i4", "u1"])
