@@ -14,16 +14,22 @@ import numpy.typing as npt
 
 from ..._book import OrderBook
 from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
-from ...enums import EventKind
+from ...enums import CommandKind, EventKind
 from .engine import Engine
 from .lanes import Step, empty_step
+from .messages import Action
 from .readers.source import Commands
+from .rebuild import true_times
 
 AGENT_OWNER = 2
 """The owner of every order that an agent sends."""
 
 AGENT_IDS = 1 << 62
 """Recorded orders have lower ids, those that a replay works out higher ones (from 2**63)."""
+
+
+_JOINS = np.array([CommandKind.PLACE, CommandKind.REPLACE], dtype=np.uint8)
+"""Kinds of command after which an order may stand at the end of a queue."""
 
 
 class View(NamedTuple):
@@ -51,10 +57,17 @@ Agent = Callable[[View], "Commands | None"]
 
 
 class Desk:
-    """Hands an agent's commands to the engine of one market, after the time they take to arrive."""
+    """Hands an agent's commands to the engine of one market, after the time they take to arrive.
 
-    def __init__(self, agent: Agent, market: str, latency_ns: int) -> None:
+    ``by_id``: recorded orders queue by their ids (see ``commands_of``), so an agent's order gets
+    the highest recorded id of the moment for its time: it goes behind all that are there, and
+    ahead of all that come.
+    """
+
+    def __init__(self, agent: Agent, market: str, latency_ns: int, *, by_id: bool = False) -> None:
         self._agent = agent
+        self._by_id = by_id
+        self._highest_id = 0
         self._market = market
         self._latency_ns = latency_ns
         self._due: list[tuple[int, Commands]] = []
@@ -66,7 +79,13 @@ class Desk:
         self._due = [(due_ns, commands) for due_ns, commands in self._due if due_ns > first_ns]
         steps = []
         for commands in arrived:
-            events, _ = engine.run(commands, np.zeros(0, dtype=np.int64), 1, singles=False)
+            queued = commands
+            if self._by_id:
+                queued = commands.copy()
+                joins = np.isin(commands["kind"], _JOINS)
+                queued["timestamp_ns"][joins] = self._highest_id
+            events, _ = engine.run(queued, np.zeros(0, dtype=np.int64), 1, singles=False)
+            true_times(events, commands["timestamp_ns"], by_id=self._by_id)
             self._heard = np.concatenate([self._heard, events])
             places = np.full(len(commands), -1)
             steps.append(
@@ -76,6 +95,10 @@ class Desk:
 
     def ask(self, engine: Engine, step: Step, now_ns: int) -> None:
         """Show the agent what happened and take its orders."""
+        if self._by_id:
+            messages = step.messages
+            ids = messages["order_id"][messages["action"] == Action.ADD]
+            self._highest_id = max(self._highest_id, int(ids.max(initial=0)))
         events = np.concatenate([self._heard, step.events]) if len(self._heard) else step.events
         self._heard = np.zeros(0, dtype=EVENT_DTYPE)
         answer = self._agent(View(self._market, now_ns, step, events, engine.book))

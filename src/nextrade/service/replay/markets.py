@@ -124,7 +124,8 @@ class Markets:
             market.skip = saved["chunks"]
             market.trades, market.volume_lots = saved["trades"], saved["volume_lots"]
         if self._agent is not None:
-            market.desk = Desk(self._agent, self.name(number), self._agent_latency_ns)
+            by_id = not isinstance(self._source, Flow) and self._source.queued_by_id
+            market.desk = Desk(self._agent, self.name(number), self._agent_latency_ns, by_id=by_id)
         return market
 
     def _lane(self, number: int, starters: npt.NDArray[np.uint64]) -> AnyLane:
