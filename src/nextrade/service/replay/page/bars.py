@@ -53,14 +53,14 @@ def latency_picture(latency: LatencyHistogram) -> Picture:
     high += 0.04 * (high - low)
     top = float(np.log10(counts.max()))
     wanted = layout(
-        330,
+        350,
         xaxis=axis("time for one command", type="log", range=[low, high], **_durations(low, high)),
         yaxis=axis("commands", type="log", range=[np.log10(0.7), top + 0.1 * max(top, 1)], dtick=1),
         shapes=[_line(ns) for _, ns in marks],
         annotations=_labels(marks, low, high),
         showlegend=False,
     )
-    wanted["margin"] = wanted["margin"] | {"t": 64}
+    wanted["margin"] = wanted["margin"] | {"t": 84}  # the labels stay below the toolbar
     said = ", ".join(f"{name} {duration_text(ns)}" for name, ns in marks)
     what = f"{latency.count:,} commands by the time that each took: {said}."
     return Picture("latency", "Latency", what, {"data": [curve], "layout": wanted}, False)
