@@ -41,7 +41,8 @@ p { margin: 4px 0; max-width: 140ch; } p.caption, p.notes { color: var(--quiet);
 .card h3 { margin: 0 0 6px; font-size: 13px; text-transform: uppercase; letter-spacing: .05em;
   color: var(--quiet); }
 .card table { border-collapse: collapse; width: 100%; font-size: 14px; }
-.card th { font-weight: normal; text-align: left; white-space: pre-wrap; padding: 1px 12px 1px 0; vertical-align: top; }
+.card th { font-weight: normal; text-align: left; white-space: pre-wrap; vertical-align: top;
+  padding: 1px 12px 1px 0; }
 .card td { text-align: right; padding: 1px 0; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; vertical-align: top; }
 .card td:only-child { text-align: left; }

@@ -104,6 +104,11 @@ class Lobster:
             for kind, what in counted.items()
             if self._type_counts[kind]
         ]
+        if self._bad.skip and find_recorded_book(self.path) is not None:
+            said.append(
+                "the recorded order book beside the file was not compared: its rows go with the"
+                " lines by number, which skipped lines would upset"
+            )
         return said + self._bad.remarks()
 
     def _depth(self, beside: LobsterBook, first_row: int, count: int) -> DepthRows | None:
