@@ -154,9 +154,9 @@ def _sliced(part: Part, size: int) -> Iterator[Part]:
         end = int(ends[found]) if found < len(ends) else len(messages)
         depth = part.depth
         if depth is not None:
-            inside = (depth.after > at) & (depth.after <= end)
-            if at == 0:
-                inside |= depth.after == 0
+            first = np.searchsorted(depth.after, at, side="right") if at else 0
+            beyond = np.searchsorted(depth.after, end, side="right")
+            inside = slice(int(first), int(beyond))
             depth = depth._replace(after=depth.after[inside] - at, levels=depth.levels[inside])
         yield Part(messages[at:end], part.position, depth)
         at = end

@@ -48,7 +48,8 @@ class Replay:
     orders which rested before the recording starts.
 
     Raises DataError if the file cannot be read or the mode does not fit it, ValueError for a
-    batch below 1 or a sampling that is neither number nor duration.
+    batch or levels below 1, a negative latency, or a sampling that is neither number nor
+    duration; RuntimeError when it is walked a second time, since the books have moved on.
     """
 
     def __init__(
@@ -64,13 +65,18 @@ class Replay:
         agent_latency_ns: int = 0,
         batch: int = DEFAULT_BATCH,
         levels: int = 10,
-        sample_every: str = "",
+        sample_every: str | int = "",
         skip_bad: bool = False,
         hindsight: bool = True,
         progress: Progress = _silent,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
+        if levels < 1:
+            raise ValueError(f"levels must be at least 1, not {levels}")
+        if agent_latency_ns < 0:
+            raise ValueError(f"agent_latency_ns must not be negative, as {agent_latency_ns} is")
+        sample_every = str(sample_every)
         self.source = (
             open_source(path, format_name, skip_bad=skip_bad)
             if isinstance(path, str | Path)
@@ -101,7 +107,7 @@ class Replay:
             progress=progress,
         )
         self._totals = Totals()
-        self._ended = False
+        self._ended = self._walked = False
         self._settings = {
             "mode": self.mode,
             "market": market,
@@ -131,6 +137,9 @@ class Replay:
 
     def __iter__(self) -> Iterator[Step]:
         """Walk through the file once, from the start or from where it was resumed."""
+        if self._walked:
+            raise RuntimeError("a replay is walked once; make a new one to walk again")
+        self._walked = True
         started = perf_counter()
         walk = self._course.steps()
         for step in walk:

@@ -218,3 +218,33 @@ def test_replay_starts_from_a_given_book(tmp_path: Path, mode: str) -> None:
         3: 3,
     }
     assert sum(check.wrong for check in report.checks) == 0
+
+
+def test_replay_is_walked_once(tmp_path: Path) -> None:
+    """A second walk, also after one that was left early, is refused: the books have moved on."""
+    replay = nextrade.Replay(recording(tmp_path, "1,1,9,100,1", "1,2,9,200,-1"), batch=1)
+    next(iter(replay))
+
+    with pytest.raises(RuntimeError, match="once"):
+        replay.run()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch": 0}, {"levels": 0}, {"agent_latency_ns": -1}, {"sample_every": "soon"}]
+)
+def test_senseless_number_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    """A batch or levels below 1, a negative latency and an unknown sampling raise ValueError."""
+    path = recording(tmp_path, "1,1,9,100,1")
+
+    with pytest.raises(ValueError, match=r"at least 1|negative|neither"):
+        nextrade.Replay(path, **wrong)
+
+
+def test_samples_may_be_asked_for_by_a_number(tmp_path: Path) -> None:
+    """``sample_every`` takes a number of records as a number and as text."""
+    lines = [f"1,{number},9,{100 + number},1" for number in range(1, 10)]
+    path = recording(tmp_path, *lines)
+
+    for every in (3, "3"):
+        steps = list(nextrade.Replay(path, sample_every=every))
+        assert sum(len(step.samples.timestamp_ns) for step in steps) == 3
