@@ -16,6 +16,12 @@ def silent(position: int, length: int, records: int) -> None:
     """Nobody watches."""
 
 
+def open_orders(book: nextrade.OrderBook) -> set[tuple[int, int, int, int]]:
+    """Id, side, price and quantity of each open order."""
+    fields = ["order_id", "side", "price_ticks", "visible_lots"]
+    return {tuple(order) for order in book.orders()[fields].tolist()}
+
+
 @pytest.mark.parametrize(
     ("folder", "pattern"),
     [
@@ -29,15 +35,17 @@ def test_the_flow_of_a_recording_gives_its_book(tmp_path: Path, folder: str, pat
     path = recorded_one(folder, pattern)
     convert(open_source(path), tmp_path / "flow.npy", silent)
     commands = np.load(tmp_path / "flow.npy")
-    report = nextrade.replay(path, mode="rebuild")
-    hashes = set()
+    replay = nextrade.Replay(path, mode="rebuild")
+    report = replay.run()
     resting = 0
-    for market in np.unique(commands["market"]).tolist():
+    for number in np.unique(commands["market"]).tolist():
         book = nextrade.OrderBook()
-        events = book.process(commands[commands["market"] == market])
+        events = book.process(commands[commands["market"] == number])
+        rebuilt = replay.books[replay.market_name(number)]
         assert not (events["kind"] == nextrade.EventKind.TRADE).any()
-        hashes.add(book.state_hash())
+        assert open_orders(book) == open_orders(rebuilt)
+        # LOBSTER queues by id, for which a flow has no word: only times and queues differ.
+        assert folder == "lobster" or book.state_hash() == rebuilt.state_hash()
         resting += len(book)
 
     assert resting == report.resting_orders
-    assert hashes >= {market.state_hash for market in report.markets if market.resting_orders}

@@ -106,14 +106,15 @@ class _Repeater:
     """Makes the commands that repeat one market of a recording."""
 
     def __init__(self, starters: Starters | None, recording: Recording) -> None:
-        self._by_id = recording.queued_by_id
-        self._incoming = Incoming(Pending(starters, by_id=self._by_id), recording.aggressors)
+        pending = Pending(starters, by_id=recording.queued_by_id)
+        self._incoming = Incoming(pending, recording.aggressors)
         self._begun = False
 
     def take(self, messages: Messages, *, last: bool = False) -> _Piece:
         """The commands for the next messages, but for some that the next call gives."""
         chunk = self._incoming.take(messages, np.zeros(0, dtype=np.int64), None, last=last)
-        commands, reach = rebuild_commands(chunk.messages, by_id=self._by_id)
+        # True times are worth more in a file than queues by id, which would need ids for times.
+        commands, reach = rebuild_commands(chunk.messages)
         rows = np.searchsorted(reach, np.arange(len(commands)), side="right")
         places = np.maximum.accumulate(chunk.messages["place"])
         order = places[rows]
