@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .book import book_command
 from .convert import convert_command
 from .failures import FailingWell
 from .generate import generate_command
@@ -44,6 +45,7 @@ def root() -> None:
     """
 
 
+root.add_command(book_command)
 root.add_command(convert_command)
 root.add_command(generate_command)
 root.add_command(replay_command)

@@ -55,10 +55,13 @@ def sampling_of(text: str, file_bytes: int) -> Sampling:
         return Sampling(records=max(1, file_bytes // _BYTES_A_RECORD // _WANTED))
     if text.isascii() and text.isdigit() and int(text):
         return Sampling(records=int(text))
+    return Sampling(duration_ns=duration_ns(text, "neither a number of records nor a duration"))
+
+
+def duration_ns(text: str, otherwise: str = "no duration") -> int:
+    """A duration such as ``100ms`` in nanoseconds; ValueError says that text is ``otherwise``."""
     duration = _DURATION.fullmatch(text)
-    if duration is None or not int(duration[1]):
+    if duration is None or not 0 < int(duration[1]) * _UNITS[duration[2]] < 2**63:
         units = ", ".join(_UNITS)
-        raise ValueError(
-            f"{text!r} is neither a number of records nor a duration such as 100ms (units: {units})"
-        )
-    return Sampling(duration_ns=int(duration[1]) * _UNITS[duration[2]])
+        raise ValueError(f"{text!r} is {otherwise} such as 100ms (units: {units})")
+    return int(duration[1]) * _UNITS[duration[2]]
