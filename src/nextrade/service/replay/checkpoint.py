@@ -4,8 +4,9 @@ A checkpoint holds the books, what was compared and counted, and how many chunks
 market have been run. On resuming, the recording is read again from the start, since what
 readers and starters know follows from that; the chunks that were run before are passed over.
 
-The state is a pickle between a header and a checksum. Only classes of this package and of
-NumPy are taken from it, so a file from elsewhere can do no more than fail to load.
+The state is a pickle between a header and a checksum. Only the classes that a state is made of
+are taken from it, so a file from elsewhere can do no more than fail to load. Names with a dot
+are none of them: ``pickle`` would walk along those through what a module has imported.
 """
 
 from __future__ import annotations
@@ -24,7 +25,30 @@ _MAGIC = b"NEXTRADE REPLAY\x00"
 _VERSION = 1
 _DIGEST = 16
 
+_STATE_MODULES = {
+    f"{__package__}.{name}"
+    for name in (
+        "auctions",
+        "compare",
+        "depth_check",
+        "engine",
+        "flow_lane",
+        "guide",
+        "lanes",
+        "latency",
+        "match_lane",
+        "messages",
+        "tally",
+        "totals",
+        "unseen",
+    )
+}
+"""Where the classes are defined that a state is made of. None of them touches a file."""
+
+_STATE_KEYS = {"file", "format", "settings", "markets", "totals"}
+
 _ALLOWED = {
+    ("nextrade._book", "OrderBook"),
     ("builtins", "set"),
     ("builtins", "frozenset"),
     ("builtins", "getattr"),
@@ -42,11 +66,15 @@ _ALLOWED = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Classes of this package, and the few of others that its state is made of."""
+        """The classes of a state, and the few others that they are made of."""
         if (module, name) == ("builtins", "getattr"):
             return _attribute
-        if module.startswith("nextrade.") or (module, name) in _ALLOWED:
+        if (module, name) in _ALLOWED:
             return super().find_class(module, name)
+        if module in _STATE_MODULES and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")
 
 
@@ -96,6 +124,8 @@ def read_checkpoint(path: Path, source: Path) -> dict[str, Any]:
         state: dict[str, Any] = _Unpickler(io.BytesIO(body)).load()
     except Exception as error:  # a pickle of other content may fail in any way
         raise DataError(f"{path}: the checkpoint cannot be read: {error}") from error
+    if not isinstance(state, dict) or set(state) != _STATE_KEYS:
+        raise DataError(f"{path}: the checkpoint holds something else than a replay")
     if state["file"] != fingerprint(source):
         raise DataError(f"{path}: was made of another file than {source}")
     return state
