@@ -92,12 +92,21 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert offered - said - fields - factors == set()
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "replay_day.py"])
+EXAMPLES = {
+    "quickstart.py": [],
+    "make_recording.py": ["--commands", "2000"],
+    "replay_recording.py": ["--commands", "5000"],
+    "queue_position.py": [],
+    "market_maker.py": ["--batch", "50"],
+}
+"""Each script in examples/ with arguments that make it quick; none of them needs data."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_example_runs(name: str, tmp_path: Path) -> None:
     """Each script in examples/ runs as its first line says."""
-    arguments = ["--commands", "5000"] if name == "replay_day.py" else []
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / name, *arguments],
+        [sys.executable, ROOT / "examples" / name, *EXAMPLES[name]],
         cwd=tmp_path,
         check=False,
         capture_output=True,
@@ -106,13 +115,15 @@ def test_example_runs(name: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    assert not done.stderr
 
 
-def test_example_draws_where_it_can(tmp_path: Path) -> None:
-    """With matplotlib installed, replay_day.py writes its picture."""
+@pytest.mark.parametrize("name", ["replay_recording.py", "queue_position.py"])
+def test_example_draws_where_it_can(name: str, tmp_path: Path) -> None:
+    """With matplotlib installed, the examples that offer a picture write one."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    script = ROOT / "examples/replay_day.py"
-    command = [sys.executable, str(script), "--commands", "5000", "--picture", "day.png"]
+    script = ROOT / "examples" / name
+    command = [sys.executable, str(script), *EXAMPLES[name], "--picture", "day.png"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
     assert (tmp_path / "day.png").read_bytes().startswith(b"\x89PNG")
@@ -120,4 +131,4 @@ def test_example_draws_where_it_can(tmp_path: Path) -> None:
 
 def test_examples_are_all_run() -> None:
     """No script lies in examples/ that these tests do not run."""
-    assert {path.name for path in ROOT.glob("examples/*.py")} == {"quickstart.py", "replay_day.py"}
+    assert {path.name for path in ROOT.glob("examples/*.py")} == set(EXAMPLES)
