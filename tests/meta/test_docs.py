@@ -9,6 +9,7 @@ import pytest
 
 import nextrade
 from nextrade import enums, errors
+from nextrade.service.replay import Aggressors
 
 from .tree import ROOT
 
@@ -56,11 +57,18 @@ def test_every_page_is_on_the_map() -> None:
 def test_every_code_is_in_the_reference() -> None:
     """docs/reference/codes.md has a row with number and name for each member of each enum."""
     page = text_of("docs/reference/codes.md")
-    for name in enums.__all__:
+    of_recordings = {
+        "MessageAction": nextrade.MessageAction,
+        "MessageFlag": nextrade.MessageFlag,
+        "Aggressors": Aggressors,
+    }
+    for name, enum in (
+        {name: getattr(enums, name) for name in enums.__all__} | of_recordings
+    ).items():
         section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
         rows = re.findall(r"^\| (\d+) \| (\w+) \|", section, re.MULTILINE)
 
-        assert rows == [(str(member.value), member.name) for member in getattr(enums, name)]
+        assert rows == [(str(member.value), member.name) for member in enum]
 
 
 def test_every_refusal_names_its_exception() -> None:
@@ -81,10 +89,12 @@ def test_every_field_is_in_the_reference(name: str) -> None:
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """docs/reference/python.md names what the package, a book, a market and an asset offer."""
+    """docs/reference/python.md names what the package offers, and each of its larger classes."""
     said = set(re.findall(r"\w+", text_of("docs/reference/python.md")))
     offered = set(nextrade.__all__)
-    for cls in (nextrade.OrderBook, nextrade.Outcome, nextrade.Market, nextrade.Asset):
+    classes = (nextrade.OrderBook, nextrade.Outcome, nextrade.Market, nextrade.Asset)
+    of_replay = (nextrade.Replay, nextrade.Report, nextrade.Step, nextrade.View)
+    for cls in classes + of_replay:
         offered |= {name for name in vars(cls) if not name.startswith("_")}
     fields = {"name", "base", "quote", "tick_size", "lot_size", "scale", "step"}
     factors = {"base_units_per_lot", "quote_units_per_tick_lot"}
