@@ -44,8 +44,10 @@ def test_the_flow_of_a_recording_gives_its_book(tmp_path: Path, folder: str, pat
         rebuilt = replay.books[replay.market_name(number)]
         assert not (events["kind"] == nextrade.EventKind.TRADE).any()
         assert open_orders(book) == open_orders(rebuilt)
-        # LOBSTER queues by id, for which a flow has no word: only times and queues differ.
-        assert folder == "lobster" or book.state_hash() == rebuilt.state_hash()
+        # LOBSTER queues by id, for which a flow has no word: only times and queues differ. A book
+        # that nothing went into has no clock, but for the state that the flow begins with.
+        if folder != "lobster" and len(book):
+            assert book.state_hash() == rebuilt.state_hash()
         resting += len(book)
 
     assert resting == report.resting_orders
