@@ -177,6 +177,8 @@ class MatchLane:
         """Compare what the engine traded with the recording."""
         asked, messages = walk.asked, walk.chunk.messages
         trades, commands = walk.trades()
+        if not len(trades) and not len(asked.aggressors) and self._style != Aggressors.UNLINKED:
+            return
         if self._style == Aggressors.UNLINKED:
             self.unordered.add_recorded(messages[messages["action"] == Action.TRADE])
             self.unordered.add_fills(messages[messages["action"] == Action.FILL])
@@ -255,6 +257,9 @@ class MatchLane:
         An order that crosses the recorded book once its event is complete, and so did not
         trade, can only be collected for a call; the call lasts until nothing crosses.
         """
+        if not self._calling and not recorded.crossed.any():
+            self._crossed = False
+            return [(end, False)] if first < end else []
         here = (recorded.lasts > first) & (recorded.lasts <= end)
         lasts, crossed = recorded.lasts[here], recorded.crossed[here]
         cuts: list[tuple[int, bool]] = []

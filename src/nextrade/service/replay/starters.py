@@ -150,10 +150,10 @@ class Pending:
         else:
             at_row = np.zeros(len(self._left), dtype=np.int64)
         is_due = at_row < len(messages)
+        if not is_due.any():
+            return messages, unchanged
         due, at_row = self._left[is_due], _run_starts(messages)[at_row[is_due]]
         self._left = self._left[~is_due]
-        if not len(due):
-            return messages, unchanged
         self.placed += len(due)
         placed = np.zeros(len(due), dtype=MESSAGE_DTYPE)
         for name in ("order_id", "price_ticks", "qty_lots", "market", "side"):
