@@ -13,6 +13,7 @@ from rich.text import Text
 from ..enums import Side
 from ..service.replay.book_view import MOST_ORDERS, BookView
 from ..service.replay.clock import time_text
+from .amounts import Amounts
 
 PLAIN_WIDTH = 80
 """How wide a ladder is where no terminal says how wide it could be."""
@@ -40,10 +41,10 @@ class LadderStyle:
 
 def ladder(view: BookView, style: LadderStyle, note: str = "") -> Text:
     """The ladder, ready to print; ``note`` stands in a line below the heading."""
-    amounts = _Amounts(view)
-    rows = [amounts.row(level, below) for level, below in _with_sums(view.asks)][::-1]
+    amounts = _amounts(view)
+    rows = [_row(amounts, level, below) for level, below in _with_sums(view.asks)][::-1]
     split = len(rows)
-    rows += [amounts.row(level, below) for level, below in _with_sums(view.bids)]
+    rows += [_row(amounts, level, below) for level, below in _with_sums(view.bids)]
     widths = [
         max([len(heading), *(len(row[at]) for row in rows)]) for at, heading in enumerate(_HEADINGS)
     ]
@@ -69,58 +70,23 @@ def ladder(view: BookView, style: LadderStyle, note: str = "") -> Text:
     return Text("\n").join(_cut(line, style.width) for line in lines)
 
 
-class _Amounts:
-    """Prices and quantities as text, with as many decimals as those shown need."""
-
-    def __init__(self, view: BookView) -> None:
-        self._price_decimals, self._qty_decimals = view.price_decimals, view.qty_decimals
-        prices = [*view.bids["price_ticks"].tolist(), *view.asks["price_ticks"].tolist()]
-        sizes = [*view.bids["qty_lots"].tolist(), *view.asks["qty_lots"].tolist()]
-        if view.last_trade is not None:
-            prices.append(view.last_trade.price_ticks)
-            sizes.append(view.last_trade.qty_lots)
-        self._price_shown = _decimals_needed(prices, view.price_decimals, least=2)
-        self._qty_shown = _decimals_needed(sizes, view.qty_decimals, least=0)
-
-    def price(self, ticks: int) -> str:
-        """A price without a separator of thousands, so that it can be copied."""
-        return _decimal(Fraction(ticks), self._price_decimals, self._price_shown)
-
-    def mid(self, ticks: Fraction) -> str:
-        """A price that may lie half-way between two ticks."""
-        shown = self._price_shown
-        while (ticks * 10**shown / 10**self._price_decimals).denominator != 1:
-            shown += 1
-        return _decimal(ticks, self._price_decimals, shown)
-
-    def quantity(self, lots: int) -> str:
-        """A quantity."""
-        return _decimal(Fraction(lots), self._qty_decimals, self._qty_shown, separator=",")
-
-    def row(self, level: np.void, sum_lots: int) -> tuple[str, ...]:
-        """The text of one level."""
-        lots = int(level["qty_lots"])
-        return (
-            self.price(int(level["price_ticks"])),
-            self.quantity(lots),
-            f"{int(level['orders']):,}",
-            self.quantity(sum_lots),
-        )
+def _amounts(view: BookView) -> Amounts:
+    prices = [*view.bids["price_ticks"].tolist(), *view.asks["price_ticks"].tolist()]
+    sizes = [*view.bids["qty_lots"].tolist(), *view.asks["qty_lots"].tolist()]
+    if view.last_trade is not None:
+        prices.append(view.last_trade.price_ticks)
+        sizes.append(view.last_trade.qty_lots)
+    return Amounts(prices, sizes, view.price_decimals, view.qty_decimals)
 
 
-def _decimals_needed(amounts: list[int], decimals: int, *, least: int) -> int:
-    """With how many decimals all amounts are exact, and no fewer than ``least`` if there are."""
-    needed = min(least, decimals)
-    while needed < decimals and any(amount % 10 ** (decimals - needed) for amount in amounts):
-        needed += 1
-    return needed
-
-
-def _decimal(value: Fraction, decimals: int, shown: int, separator: str = "") -> str:
-    digits = int(value * 10**shown / 10**decimals)
-    sign, digits = ("-" if digits < 0 else ""), abs(digits)
-    whole, fraction = divmod(digits, 10**shown)
-    return f"{sign}{whole:{separator}}" + (f".{fraction:0{shown}d}" if shown else "")
+def _row(amounts: Amounts, level: np.void, sum_lots: int) -> tuple[str, ...]:
+    """The text of one level."""
+    return (
+        amounts.price(int(level["price_ticks"])),
+        amounts.quantity(int(level["qty_lots"])),
+        f"{int(level['orders']):,}",
+        amounts.quantity(sum_lots),
+    )
 
 
 def _with_sums(levels: _Records) -> list[tuple[np.void, int]]:
@@ -132,7 +98,7 @@ def _with_sums(levels: _Records) -> list[tuple[np.void, int]]:
     return found
 
 
-def _heading(view: BookView, amounts: _Amounts, width: int) -> list[Text]:
+def _heading(view: BookView, amounts: Amounts, width: int) -> list[Text]:
     moment = "no time yet" if view.time_ns is None else time_text(view.time_ns).replace("T", " ")
     if view.time_ns is None and view.records:
         moment = "the starting book"
@@ -155,7 +121,7 @@ def _columns(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _middle(view: BookView, amounts: _Amounts, style: LadderStyle) -> Text:
+def _middle(view: BookView, amounts: Amounts, style: LadderStyle) -> Text:
     dash = "-" if style.plain else "─"
     spread, mid = view.spread_ticks, view.mid_ticks
     if not len(view.asks) and not len(view.bids):
@@ -176,7 +142,7 @@ def _bar(lots: int, longest: int, room: int, *, plain: bool) -> str:
     return "█" * whole + _EIGHTHS[eighths].strip()
 
 
-def _order_lines(view: BookView, amounts: _Amounts, style: LadderStyle) -> list[Text]:
+def _order_lines(view: BookView, amounts: Amounts, style: LadderStyle) -> list[Text]:
     """The first orders of each side, each level a line or more: quantity and id, best first."""
     assert view.orders is not None
     lines = [Text(f"the first {MOST_ORDERS} orders of each side, as they queue", style="dim")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from .book import book_command
@@ -9,6 +11,7 @@ from .convert import convert_command
 from .failures import FailingWell
 from .generate import generate_command
 from .replay import replay_command
+from .stats import stats_command
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -49,8 +52,11 @@ root.add_command(book_command)
 root.add_command(convert_command)
 root.add_command(generate_command)
 root.add_command(replay_command)
+root.add_command(stats_command)
 
 
 def main() -> None:
     """Entry point of the console script and of ``python -m nextrade``."""
+    # Who ends a process kindly gets what Ctrl-C gets: no half-written files.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     root(prog_name="nextrade")
