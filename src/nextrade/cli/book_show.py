@@ -70,6 +70,8 @@ class Show:
         self._console = console
         self._walk = walk
         self._market = market
+        self._watching = ""
+        """The market that is watched if none was asked for."""
         self._levels = levels
         self._with_orders = with_orders
         self._as_json = as_json
@@ -120,7 +122,8 @@ class Show:
             try:
                 while True:
                     begun = monotonic()
-                    drawn.update(ladder(self._view(levels), style), refresh=True)
+                    view = self._watched(levels)
+                    drawn.update(ladder(view, style, self._others(view)), refresh=True)
                     if walk.ended:
                         break
                     if speed is not None:
@@ -132,25 +135,36 @@ class Show:
                         wanted += _BURST
                         walk.to_records(wanted)
             except KeyboardInterrupt:
-                drawn.update(ladder(self._view(levels), style), refresh=True)
+                pass  # the last ladder stays on the screen
 
     def _view(self, levels: int) -> BookView:
-        """The book now. Which market stays as it is once one has been chosen."""
-        market = self._market or fullest_market(self._walk)
+        """The book now: of the market that was asked for, or of the one with most orders."""
+        market = self._market or self._watching or fullest_market(self._walk)
         return view_of(self._walk, market, levels, with_orders=self._with_orders)
+
+    def _watched(self, levels: int) -> BookView:
+        """The book now; the market stays the same from the first one that has orders."""
+        view = self._view(levels)
+        if view.open_orders:
+            self._watching = view.market
+        return view
+
+    def _others(self, view: BookView) -> str:
+        """Says that there are other markets, if nobody chose this one."""
+        if self._market is not None or view.markets < 2:
+            return ""
+        return f"one of {view.markets:,} markets; choose with --market"
 
     def _print(self, view: BookView, note: str) -> None:
         style = LadderStyle(self._console)
         self._console.print(ladder(view, style, note), soft_wrap=True)
 
     def _line(self, note: str) -> None:
-        view = self._view(self._levels)
-        if self._market is None and view.open_orders:
-            self._market = view.market
+        view = self._watched(self._levels)
         if self._as_json:
             click.echo(json.dumps(view.as_dict()))
         else:
-            self._print(view, note)
+            self._print(view, note or self._others(view))
             click.echo()
 
 

@@ -1,8 +1,14 @@
 """``nextrade book`` from outside: ladders of made-up files, moments, markets, mistakes."""
 
 import json
+import os
 import re
+import select
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from click.testing import CliRunner, Result
@@ -236,3 +242,59 @@ def test_a_file_without_records_shows_an_empty_book() -> None:
         said = call("empty.csv", *words).output
         assert said.startswith("no market  no time yet  after 0 records (all)\n")
         assert "-- no orders ---" in said
+
+
+def _shown_until(terminal: int, wanted: bytes, seconds: float = 30.0) -> bytes:
+    """What a terminal shows until it has shown ``wanted``, or is closed."""
+    shown, end = b"", monotonic() + seconds
+    while wanted not in shown and monotonic() < end:
+        if not select.select([terminal], [], [], 0.1)[0]:
+            continue
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # how Linux says that the other side of a terminal was closed
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown
+
+
+@pytest.mark.parametrize(("speed", "ends"), [("max", True), ("0.001", False)])
+def test_watching_on_a_terminal(speed: str, ends: bool) -> None:
+    """The ladder is drawn over itself until the file ends, or Ctrl-C, which is no failure."""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
+    command = [sys.executable, "-m", "nextrade", "book", "flow.csv", "--watch", "--speed", speed]
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment
+    ) as running:
+        os.close(theirs)
+        shown = _shown_until(ours, b"after 7 records (all)" if ends else b"after 2 records")
+        if not ends:
+            running.send_signal(signal.SIGINT)
+        shown += _shown_until(ours, b"never shown")
+        assert running.stderr is not None
+        said = running.stderr.read()
+    os.close(ours)
+
+    assert (running.returncode, said) == (0, b"")
+    assert b"after 2 records" in shown
+    assert (b"after 7 records (all)" in shown) is ends
+
+
+def test_watching_several_markets_stays_with_one() -> None:
+    """The market shown first is shown on, and a line says that there are others."""
+    Path("two.csv").write_text(
+        FLOW + "34600000000000,PLACE,7,LIMIT,SELL,GTC,8,1,5\n"
+        "34600000000000,PLACE,8,LIMIT,SELL,GTC,8,1,5\n"
+        "34600000000000,PLACE,9,LIMIT,SELL,GTC,8,1,5\n"
+    )
+    said = call("two.csv", "--watch").output
+
+    assert [line.split("  ")[0] for line in said.splitlines() if line.startswith("market")] == [
+        "market 0"
+    ] * 5
+    assert said.count("one of 2 markets; choose with --market") == 3
+    assert call("two.csv").output.startswith("market 5  ")
