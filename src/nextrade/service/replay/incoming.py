@@ -56,7 +56,8 @@ class Incoming:
         merged, counts = self._pending.merge(messages)
         merged = self._with_rising_times(merged)
         before = len(self._held)
-        self._samples = np.concatenate([self._samples, before + counts[samples]])
+        if len(samples):
+            self._samples = np.concatenate([self._samples, before + counts[samples]])
         if rows is not None and len(rows.after):
             self._rows.append(rows._replace(after=before + counts[rows.after]))
         merged = np.concatenate([self._held, merged]) if before else merged
@@ -80,6 +81,9 @@ class Incoming:
         return messages
 
     def _ready_samples(self, ready: int) -> npt.NDArray[np.int64]:
+        if not len(self._samples) or self._samples[-1] <= ready:
+            now, self._samples = self._samples, self._samples[:0]
+            return now
         due = self._samples <= ready
         now, self._samples = self._samples[due], self._samples[~due] - ready
         return now

@@ -76,6 +76,8 @@ def reach_from_none(reach: _Counts) -> _Counts:
 
 def samples_of(chunk: Chunk, points: _Counts, depth: _Records, levels: int) -> Samples:
     """The rows of ``depth`` (one for each of ``points``) at which samples were wanted."""
+    if not len(chunk.samples):
+        return no_samples(levels)
     at = np.searchsorted(points, chunk.samples)
     last = np.maximum(chunk.samples - 1, 0)
     depth = depth[:, :, :levels]
@@ -103,7 +105,9 @@ def empty_step(market: int, levels: int) -> Step:
 def depth_points(chunk: Chunk, levels: int) -> tuple[_Counts, int]:
     """At which counts of messages the book must be looked at, and how deep."""
     if not len(chunk.rows.after):
-        return np.unique(chunk.samples), levels
+        return np.unique(chunk.samples) if len(chunk.samples) > 1 else chunk.samples, levels
+    if not len(chunk.samples) and len(chunk.rows.after) == 1:
+        return chunk.rows.after, max(levels, chunk.rows.levels.shape[2])
     points = np.union1d(chunk.samples, chunk.rows.after)
     return points, max(levels, chunk.rows.levels.shape[2])
 

@@ -21,6 +21,8 @@ _SHIFT = 52 - _PART_BITS
 _ONE = 1023 << _PART_BITS
 """What the bits of 1.0 come to after the shift."""
 _BINS = 64 << _PART_BITS
+_FEW = 64
+"""For fewer durations it does not pay to go through all bins."""
 
 
 class LatencyBins(NamedTuple):
@@ -62,7 +64,10 @@ class LatencyHistogram:
         bins = (ns + 1.0).view(np.int64)
         bins >>= _SHIFT  # in place: new arrays of this size would cost more than all the rest
         bins -= _ONE
-        self._counts += np.bincount(bins, minlength=_BINS)
+        if len(bins) < _FEW:
+            np.add.at(self._counts, bins, 1)
+        else:
+            self._counts += np.bincount(bins, minlength=_BINS)
         self._widen(len(ns), least, greatest)
 
     def merge(self, other: LatencyHistogram) -> None:
