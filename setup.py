@@ -1,4 +1,4 @@
-"""Builds the compiled core (book, decoders of feeds) and maps ``lua/`` into the package.
+"""Builds the compiled core (book, decoders of feeds, what a replay does to each message) and maps ``lua/`` into the package.
 
 Everything else is in pyproject.toml. Switches, all off unless set in the environment:
 
@@ -115,7 +115,7 @@ setup(
             include_dirs=[numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
-        for name in ("_book", "_wire")
+        for name in ("_book", "_wire", "_messages")
     ],
     cmdclass={"build_ext": BuildCore},
 )

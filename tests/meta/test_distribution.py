@@ -123,7 +123,8 @@ def test_wheel_built_from_the_sdist(copied: Path, tmp_path: Path) -> None:
     compiled = {name for name in package if name.endswith((".so", ".pyd"))}
 
     assert package - compiled == expected_in_wheel(copied)
-    assert {name.split(".")[0] for name in compiled} == {"nextrade/_book", "nextrade/_wire"}
-    assert len(compiled) == 2
+    modules = {"nextrade/_book", "nextrade/_wire", "nextrade/_messages"}
+    assert {name.split(".")[0] for name in compiled} == modules
+    assert len(compiled) == len(modules)
     assert not [name for name in names if Path(name).suffix in NOT_IN_WHEEL]
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -54,16 +54,21 @@ class Agreement:
         if not count:
             return
         exact = _all_equal(count, recorded, made)
-        common = _common_fills(count, recorded, made)
+        recorded_count = np.bincount(recorded["aggressor"], minlength=count)
         made_count = np.bincount(made["aggressor"], minlength=count)
-        volume = exact | _same_volume(count, recorded, made)
+        common, volume = recorded_count, exact
+        if not exact.all():
+            # The slow comparisons are for those few that differ.
+            recorded = recorded[~exact[recorded["aggressor"]]]
+            made = made[~exact[made["aggressor"]]]
+            common = np.where(exact, recorded_count, _common_fills(count, recorded, made))
+            volume = exact | _same_volume(count, recorded, made)
         self.exact += int(np.count_nonzero(exact))
         self.same_volume += int(np.count_nonzero(volume))
         self.fills_exact += int(common.sum())
         self.fills_beyond += int((made_count - common).sum())
         if exact.all():
             return
-        recorded_count = np.bincount(recorded["aggressor"], minlength=count)
         wanted = _sums(count, recorded)
         found = _sums(count, made)
         for at in np.flatnonzero(~exact).tolist():

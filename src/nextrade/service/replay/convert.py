@@ -19,7 +19,7 @@ from ...errors import DataError
 from .incoming import Incoming
 from .messages import MESSAGE_DTYPE, Messages
 from .readers.source import Batch, Commands, Flow, Recording, Source
-from .rebuild import rebuild_commands
+from .rebuild import causes, rebuild_commands
 from .split import by_market
 from .starters import Pending, Starters, find_starters
 from .writers.layouts import COMMANDS, MESSAGES, Records
@@ -115,9 +115,8 @@ class _Repeater:
         chunk = self._incoming.take(messages, np.zeros(0, dtype=np.int64), None, last=last)
         # True times are worth more in a file than queues by id, which would need ids for times.
         commands, reach = rebuild_commands(chunk.messages)
-        rows = np.searchsorted(reach, np.arange(len(commands)), side="right")
         places = np.maximum.accumulate(chunk.messages["place"])
-        order = places[rows]
+        order = places[causes(reach)]
         if len(places) and not self._begun:
             self._begun = True
             commands = np.concatenate([_collect(chunk.messages[:1]), commands])

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..._book import OrderBook
 from .readers.source import Commands
+from .rebuild import joined
 
 SINGLES = 16
 """So many commands of a long run go in one by one, each timed."""
@@ -71,4 +72,6 @@ class Engine:
         )
         self.seconds += perf_counter() - before + sum(self._latencies[-SINGLES:]) / 1e9
         happened["command"] += SINGLES
-        return np.concatenate([*events, happened]), np.concatenate([*depths, depth])
+        if len(depth) < len(after):
+            depth = np.concatenate([*depths, depth])
+        return joined([*events, happened]), depth

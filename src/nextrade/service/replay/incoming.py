@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..._messages import times_fall
 from ...dtypes import DEPTH_DTYPE
 from .messages import MESSAGE_DTYPE, Aggressors, DepthRows, Messages
 from .requests import complete
@@ -71,13 +72,12 @@ class Incoming:
     def _with_rising_times(self, messages: Messages) -> Messages:
         """Queues are ordered by time and arrival, and the order of the file is the truth: where
         the clock of a recording steps back it stands still."""
-        times = messages["timestamp_ns"]
-        if len(times) and (times[0] < self._now_ns or (times[1:] < times[:-1]).any()):
+        if times_fall(messages, self._now_ns):
             messages = messages.copy()
-            times = np.maximum.accumulate(np.maximum(times, self._now_ns))
-            messages["timestamp_ns"] = times
-        if len(times):
-            self._now_ns = int(times[-1])
+            times = np.maximum(messages["timestamp_ns"], self._now_ns)
+            messages["timestamp_ns"] = np.maximum.accumulate(times)
+        if len(messages):
+            self._now_ns = int(messages["timestamp_ns"][-1])
         return messages
 
     def _ready_samples(self, ready: int) -> npt.NDArray[np.int64]:

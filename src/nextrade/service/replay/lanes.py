@@ -15,7 +15,7 @@ from .engine import Engine
 from .incoming import Chunk
 from .messages import MESSAGE_DTYPE, Messages
 from .readers.source import Commands, Recording
-from .rebuild import collecting_book, rebuild_commands, true_times
+from .rebuild import causes, collecting_book, rebuild_commands, true_times
 from .report import Check
 
 _Records = npt.NDArray[np.void]
@@ -130,8 +130,8 @@ class RebuildLane:
         messages = chunk.messages
         if not len(messages):
             return empty_step(self._settings.market, self._settings.levels)
-        commands, reach = rebuild_commands(messages, by_id=self._by_id)
-        reach = reach_from_none(reach)
+        commands, counts = rebuild_commands(messages, by_id=self._by_id)
+        reach = reach_from_none(counts)
         points, levels = depth_points(chunk, self._settings.levels)
         events, depth = self.engine.run(commands, reach[points], levels)
         rows = chunk.rows
@@ -140,12 +140,12 @@ class RebuildLane:
             self._depth.add(found, rows.levels, orders_known=rows.orders_known)
             if rows.per_message:
                 self._steps.add(messages[rows.after - 1], rows.levels)
-        row_of_command = np.searchsorted(reach[1:], np.arange(len(commands)), side="right")
+        row_of_command = causes(counts)
         return Step(
             self._settings.market,
             messages,
             commands,
-            true_times(events, messages["timestamp_ns"][row_of_command], by_id=self._by_id),
+            true_times(events, messages, row_of_command, by_id=self._by_id),
             messages["place"][row_of_command],
             samples_of(chunk, points, depth, self._settings.levels),
         )

@@ -14,26 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
-from ...dtypes import COMMAND_DTYPE
-from ...enums import CommandKind, TradingState
-from .messages import Action, Flag, Messages
+from ..._messages import commands_for, repeating_commands
+from ...enums import TradingState
+from .messages import Messages
 from .readers.source import Commands
 
 RECORDED_OWNER = 1
 """Who every recorded order belongs to in the book; agents are other owners."""
-
-_KINDS = np.zeros(256, dtype=np.uint8)
-_KINDS[[Action.ADD, Action.REDUCE, Action.CANCEL, Action.REPLACE, Action.FILL, Action.CLEAR]] = [
-    CommandKind.PLACE,
-    CommandKind.REDUCE,
-    CommandKind.CANCEL,
-    CommandKind.REPLACE,
-    CommandKind.REDUCE,
-    CommandKind.MASS_CANCEL,
-]
-
-
-_OWN_REPORT = Flag.REPORT | Flag.AGGRESSOR
 
 
 def collecting_book() -> OrderBook:
@@ -50,61 +37,45 @@ def rebuild_commands(
 
     ``by_id``: orders queue by their ids, see ``commands_of``.
     """
-    flags, actions = messages["flags"], messages["action"]
-    kinds = _KINDS[actions]
-    restates = flags & Flag.RESTATES != 0
-    fills = actions == Action.FILL
-    shows_again = restates & (actions == Action.REPLACE)
-    kinds[restates & ~shows_again] = 0
-    kinds[(flags & Flag.AUCTION != 0) & ~fills] = 0
-    kinds[fills & (flags & _OWN_REPORT == _OWN_REPORT)] = 0
-    # Of an order that nobody had seen it is told only that it is gone.
-    kinds[fills & (messages["qty_lots"] == 0) & (messages["leaves_lots"] == 0)] = 0
-    counts = (kinds != 0) + shows_again
-    rows = np.repeat(np.arange(len(messages)), counts)
-    reach = np.cumsum(counts, dtype=np.int64)
-    command_kinds = kinds[rows]
-    # Used up it is placed anew, at the back; otherwise there is something to replace, and the
-    # second command is refused.
-    command_kinds[reach[shows_again] - 1] = CommandKind.PLACE
-    return commands_of(messages[rows], command_kinds, by_id=by_id), reach
+    return repeating_commands(messages, by_id)
 
 
-def commands_of(messages: Messages, kinds: npt.NDArray[np.uint8], *, by_id: bool) -> Commands:
-    """One command of the given kind for each message.
+def commands_of(
+    messages: Messages, kinds: npt.NDArray[np.uint8], *, by_id: bool
+) -> tuple[Commands, npt.NDArray[np.int64]]:
+    """One command of the given kind for each message, none where it is 0; and how many up to each.
 
     A book queues by (timestamp, arrival). Where a market queues by id instead, a new order
-    gets its id for a timestamp; ``true_times`` puts the times back into the events.
+    gets its id for a timestamp; ``true_times`` puts the times back into the events. An
+    execution that tells only what it left is a change to that quantity.
     """
-    commands = np.zeros(len(messages), dtype=COMMAND_DTYPE)
-    commands["kind"] = kinds
-    for name in ("timestamp_ns", "order_id", "qty_lots", "market"):
-        commands[name] = messages[name]
-    places = kinds == CommandKind.PLACE
-    priced = places | (kinds == CommandKind.REPLACE)
-    commands["price_ticks"] = np.where(priced, messages["price_ticks"], 0)
-    commands["side"] = np.where(places, messages["side"], 0)
-    clears = kinds == CommandKind.MASS_CANCEL
-    commands["owner"] = np.where(places | clears, RECORDED_OWNER, 0)
-    commands["qty_lots"][(kinds == CommandKind.CANCEL) | clears] = 0
-    if by_id:
-        ids = commands["order_id"].astype(np.int64)
-        commands["timestamp_ns"] = np.where(places, ids, commands["timestamp_ns"])
-    # An execution that tells only what it left is a change to that quantity.
-    silent = (messages["action"] == Action.FILL) & (messages["qty_lots"] == 0)
-    if silent.any():
-        leaves = messages["leaves_lots"]
-        left = silent & (leaves > 0)
-        commands["kind"][left] = CommandKind.REPLACE
-        commands["qty_lots"][left] = leaves[left]
-        commands["price_ticks"][left] = messages["price_ticks"][left]
-    return commands
+    return commands_for(messages, kinds, by_id)
 
 
 def true_times(
-    events: npt.NDArray[np.void], times_ns: npt.NDArray[np.int64], *, by_id: bool
+    events: npt.NDArray[np.void], messages: Messages, rows: npt.NDArray[np.int64], *, by_id: bool
 ) -> npt.NDArray[np.void]:
-    """Events with the times of their commands, where ids stood in for these."""
+    """Events with the times of the messages behind their commands, where ids stood in for these.
+
+    ``rows`` says for each command which message that is.
+    """
     if by_id:
-        events["timestamp_ns"] = times_ns[events["command"]]
+        events["timestamp_ns"] = messages["timestamp_ns"][rows[events["command"]]]
     return events
+
+
+def causes(reach: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each command the message behind it, from how many commands there are up to each."""
+    return np.repeat(np.arange(len(reach)), np.diff(reach, prepend=0))
+
+
+def joined(parts: list[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
+    """Arrays of one record type (at least one array), one after the other.
+
+    As ``np.concatenate``, which works out a common type anew, field by field, for each of
+    them: many microseconds for records as wide as these.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    packed = np.concatenate([part.view(np.uint8) for part in parts])
+    return packed.view(parts[0].dtype)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..._messages import event_ends, requesting_kinds
 from ...enums import CommandKind, OrderType, Side, TimeInForce
 from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands
@@ -50,14 +51,8 @@ class Requests(NamedTuple):
     fills: npt.NDArray[np.void]
 
 
-_KINDS = np.zeros(256, dtype=np.uint8)
-_KINDS[[Action.ADD, Action.REDUCE, Action.CANCEL, Action.REPLACE, Action.CLEAR]] = [
-    CommandKind.PLACE,
-    CommandKind.REDUCE,
-    CommandKind.CANCEL,
-    CommandKind.REPLACE,
-    CommandKind.MASS_CANCEL,
-]
+_LOOKED = 64
+"""So many messages at the end are looked at first."""
 
 _PASSES = np.zeros(256, dtype=np.bool_)
 _PASSES[[Action.FILL, Action.TRADE, Action.HIDDEN, Action.NOTE]] = True
@@ -68,15 +63,27 @@ def complete(messages: Messages, style: Aggressors) -> int:
     count = len(messages)
     if not count or style not in (Aggressors.INFERRED, Aggressors.PRINTED):
         return count
+    # What is looked for stands near the end, most often.
+    looked = _LOOKED
+    while True:
+        tail = messages[-looked:]
+        ends = _ends(tail, style)
+        if len(ends):
+            return count - len(tail) + int(ends[-1]) + 1
+        if looked >= count:
+            return 0
+        looked *= 8
+
+
+def _ends(messages: Messages, style: Aggressors) -> npt.NDArray[np.int64]:
+    """After which of some last messages what has come so far is complete."""
     if style == Aggressors.PRINTED:
-        ends = np.flatnonzero(messages["flags"] & (Flag.LAST | Flag.SNAPSHOT))
-        return int(ends[-1]) + 1 if len(ends) else 0
+        return np.flatnonzero(messages["flags"] & (Flag.LAST | Flag.SNAPSHOT))
     links = _links(messages)
     if not links[-1]:
-        return count
+        return np.array([len(messages) - 1])
     goes_on = links & (messages["timestamp_ns"] == messages["timestamp_ns"][-1])
-    other = np.flatnonzero(~goes_on)
-    return int(other[-1]) + 1 if len(other) else 0
+    return np.flatnonzero(~goes_on)
 
 
 def _links(messages: Messages) -> npt.NDArray[np.bool_]:
@@ -100,21 +107,15 @@ def requests(
     otherwise they are taken off the orders. ``first_id`` numbers the synthetic orders;
     ``by_id`` as ``commands_of``. ``slices`` are the messages that show an iceberg's next slice.
     """
-    actions, flags = messages["action"], messages["flags"]
-    kinds = _KINDS[actions]
-    in_auction = (flags & Flag.AUCTION) != 0
-    kinds[((flags & (Flag.RESTATES | Flag.REPORT)) != 0) | in_auction] = 0
-    if not auctions_match:
-        kinds[in_auction & (actions == Action.FILL)] = CommandKind.REDUCE
+    kinds, fill_rows, breaks, unpriced = requesting_kinds(messages, auctions_match)
     if slices is not None:
         kinds[slices] = CommandKind.PLACE
-    answers = (actions == Action.FILL) & ((flags & (Flag.AUCTION | Flag.AGGRESSOR)) == 0)
-    fill_rows = np.flatnonzero(answers)
-    heads, group = _GROUPINGS[style](messages, fill_rows)
+    heads, group = _GROUPINGS[style](messages, fill_rows, breaks)
     grouped = group >= 0
-    fill_rows, group = fill_rows[grouped], group[grouped]
-    used_heads, group = np.unique(group, return_inverse=True)
-    heads = heads[used_heads]
+    if not grouped.all():
+        fill_rows, group = fill_rows[grouped], group[grouped]
+    first = np.diff(group, prepend=-1) != 0
+    heads, group = heads[group[first]], np.cumsum(first) - 1
 
     aggressors = np.zeros(len(heads), dtype=AGGRESSOR_DTYPE)
     fills = np.zeros(len(fill_rows), dtype=FILL_DTYPE)
@@ -128,15 +129,15 @@ def requests(
     synthetic = style in (Aggressors.INFERRED, Aggressors.PRINTED)
     if synthetic:
         kinds[heads] = CommandKind.PLACE
-    used = kinds != 0
-    commands = commands_of(messages[used], kinds[used], by_id=by_id)
-    reach = np.cumsum(used, dtype=np.int64)
+    commands, reach = commands_of(messages, kinds, by_id=by_id)
     aggressors["command"] = reach[heads] - 1
     if synthetic:
         _synthesise(commands, aggressors, first_id)
-    unpriced = ((flags & Flag.UNPRICED) != 0)[used] & (commands["kind"] == CommandKind.PLACE)
-    commands["order_type"][unpriced] = OrderType.MARKET_TO_LIMIT
-    commands["price_ticks"][unpriced] = 0
+    unpriced = reach[unpriced[kinds[unpriced] != 0]] - 1
+    if len(unpriced):
+        unpriced = unpriced[commands["kind"][unpriced] == CommandKind.PLACE]
+        commands["order_type"][unpriced] = OrderType.MARKET_TO_LIMIT
+        commands["price_ticks"][unpriced] = 0
     return Requests(commands, reach, aggressors, fills)
 
 
@@ -152,10 +153,8 @@ def _describe(
     ends = np.append(starts[1:], len(group))
     prices = messages["price_ticks"][fill_rows]
     side = 1 - messages["side"][fill_rows[starts]].astype(np.int64)
-    last = np.flatnonzero(messages["flags"] & Flag.LAST)
-    done = np.searchsorted(last, fill_rows[ends - 1])
     aggressors["first"] = heads
-    aggressors["end"] = np.append(last, len(messages) - 1)[done] + 1
+    aggressors["end"] = event_ends(messages, fill_rows[ends - 1])
     aggressors["place"] = messages["place"][heads]
     aggressors["qty_lots"] = np.add.reduceat(messages["qty_lots"][fill_rows], starts)
     aggressors["limit_ticks"] = np.where(
@@ -176,27 +175,28 @@ def _synthesise(commands: Commands, aggressors: npt.NDArray[np.void], first_id: 
     commands["owner"][at] = RECORDED_OWNER
 
 
+_Rows = npt.NDArray[np.int64]
 _Grouping = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Head message of each possible aggressive order, and for each fill which of them (or -1)."""
 
 
-def _inferred(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
+def _inferred(messages: Messages, fill_rows: _Rows, breaks: _Rows) -> _Grouping:
     """Runs of fills of one time and side that no request interrupts.
 
     One order takes all that it can of another at once, so where an order is hit twice in a
     row there were two.
     """
-    breaks = np.cumsum(~_links(messages))[fill_rows]
-    fills = messages[fill_rows]
     starts = np.ones(len(fill_rows), dtype=np.bool_)
-    starts[1:] = np.diff(breaks) != 0
+    starts[1:] = breaks[1:] != breaks[:-1]
     for name in ("timestamp_ns", "side"):
-        starts[1:] |= fills[name][1:] != fills[name][:-1]
-    starts[1:] |= fills["order_id"][1:] == fills["order_id"][:-1]
+        values = messages[name][fill_rows]
+        starts[1:] |= values[1:] != values[:-1]
+    ids = messages["order_id"][fill_rows]
+    starts[1:] |= ids[1:] == ids[:-1]
     return fill_rows[starts], np.cumsum(starts) - 1
 
 
-def _printed(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
+def _printed(messages: Messages, fill_rows: _Rows, _breaks: _Rows) -> _Grouping:
     """The fills after a TRADE are those of its aggressor, up to one of another order."""
     flags = messages["flags"]
     event = np.cumsum(flags & Flag.LAST != 0) - (flags & Flag.LAST != 0)
@@ -214,7 +214,7 @@ def _printed(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
     return heads, np.where((group >= 0) & same_event, group, -1)
 
 
-def _submitted(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
+def _submitted(messages: Messages, fill_rows: _Rows, _breaks: _Rows) -> _Grouping:
     """The fills after an ADD or REPLACE within its event are its own."""
     flags = messages["flags"]
     event = np.cumsum(flags & Flag.LAST != 0) - (flags & Flag.LAST != 0)
@@ -226,7 +226,7 @@ def _submitted(messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Groupin
     return heads, np.where((group >= 0) & same_event, group, -1)
 
 
-def _unlinked(_messages: Messages, fill_rows: npt.NDArray[np.int64]) -> _Grouping:
+def _unlinked(_messages: Messages, fill_rows: _Rows, _breaks: _Rows) -> _Grouping:
     """The recording does not say."""
     return np.zeros(0, dtype=np.int64), np.full(len(fill_rows), -1)
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from ..._messages import add_up
 from ...enums import CommandKind, EventKind, Reason
 
 _Records = npt.NDArray[np.void]
@@ -25,20 +26,15 @@ class Tally:
         self.notional = 0
         """Sum of price x quantity over all trades, in ticks x lots."""
 
-    def add(self, commands: _Records, events: _Records) -> None:
-        """Take in one batch."""
-        self._kinds += np.bincount(commands["kind"], minlength=_CODES)
-        kinds = events["kind"]
-        self._events += np.bincount(kinds, minlength=_CODES)
-        refused = events["reason"][kinds == EventKind.REJECTED]
-        if len(refused):
-            self._refusals += np.bincount(refused, minlength=_CODES)
-        trades = events[kinds == EventKind.TRADE]
+    def add(self, commands: _Records, events: _Records) -> _Records:
+        """Take in one batch; returns its trades."""
+        trades = add_up(commands, events, self._kinds, self._events, self._refusals)
         if len(trades):
             prices, lots = trades["price_ticks"], trades["qty_lots"]
             self.volume_lots += exact_sum(lots)
             # Each product fits (the book refuses others); their sum may not.
             self.notional += exact_sum(prices * lots)
+        return trades
 
     @property
     def commands(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...enums import EventKind
 from .lanes import Samples, Step
 from .latency import LatencyHistogram
 from .markets import Market
@@ -56,12 +55,12 @@ class Totals:
 
     def add(self, step: Step, market: Market) -> None:
         """Take in a step of a market."""
-        self.tally.add(step.commands, step.events)
+        trades = self.tally.add(step.commands, step.events)
         self.spread.add(step.samples)
         self.latency.add(market.lane.engine.take_latencies())
-        traded = step.events["qty_lots"][step.events["kind"] == EventKind.TRADE]
-        market.trades += len(traded)
-        market.volume_lots += exact_sum(traded)
+        if len(trades):
+            market.trades += len(trades)
+            market.volume_lots += exact_sum(trades["qty_lots"])
         self.messages += len(step.messages)
         if len(step.places):
             self.place = int(step.places[-1])

@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
-from ...dtypes import DEPTH_DTYPE, EVENT_DTYPE
+from ..._messages import trades_of
+from ...dtypes import DEPTH_DTYPE
 from ...enums import EventKind
 from .engine import Engine
 from .incoming import Chunk
 from .lanes import Step, depth_points, reach_from_none, samples_of
 from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands
-from .rebuild import rebuild_commands, true_times
+from .rebuild import causes, joined, rebuild_commands, true_times
 from .requests import Requests
 
 _Records = npt.NDArray[np.void]
@@ -68,6 +69,7 @@ class Walk:
         self._depth = np.zeros((len(self._points), 2, deepest), dtype=DEPTH_DTYPE)
         self._pieces: list[tuple[Commands, _Records, int, int]] = []
         """Commands and events; the number of the first command (or _NOBODY) and its message."""
+        self._whole: tuple[Commands, _Records, _Counts, _Counts] | None = None
 
     def run_to(self, end: int) -> _Records:
         """Put the requests of the messages up to ``end`` into the engine; what happened."""
@@ -143,37 +145,48 @@ class Walk:
 
         What the end of a call auction traded was made by no request.
         """
-        trades = [np.zeros(0, dtype=EVENT_DTYPE)]
-        numbers = [np.zeros(0, dtype=np.int64)]
-        for _, events, number, _ in self._pieces:
-            if number != _NOBODY:
-                made = events[events["kind"] == EventKind.TRADE]
-                trades.append(made)
-                numbers.append(made["command"].astype(np.int64) + number)
-        return np.concatenate(trades), np.concatenate(numbers)
+        _, events, numbers, _ = self._together()
+        trades = trades_of(events)
+        made_by = numbers[trades["command"]]
+        by_requests = made_by != _NOBODY
+        if by_requests.all():
+            return trades, made_by
+        return trades[by_requests], made_by[by_requests]
 
     def step(self, market: int) -> Step:
         """Everything that went in and came out, in order."""
-        row_of = np.searchsorted(self._reach[1:], np.arange(len(self.asked.commands)), side="right")
-        commands, events, rows = [], [], []
-        done = 0
-        for piece, happened, number, at in self._pieces:
-            if done:
-                happened["command"] += done
-            done += len(piece)
-            commands.append(piece)
-            events.append(happened)
-            if number == _NOBODY:
-                rows.append(np.array([min(at, len(self.messages) - 1)]))
-            else:
-                rows.append(row_of[number : number + len(piece)])
-        row_of_command = np.concatenate(rows)
-        times = self.messages["timestamp_ns"][row_of_command]
+        commands, events, _, rows = self._together()
         return Step(
             market,
             self.messages,
-            np.concatenate(commands),
-            true_times(np.concatenate(events), times, by_id=self._by_id),
-            self.messages["place"][row_of_command],
+            commands,
+            true_times(events, self.messages, rows, by_id=self._by_id),
+            self.messages["place"][rows],
             samples_of(self.chunk, self._points, self._depth, self._levels),
         )
+
+    def _together(self) -> tuple[Commands, _Records, _Counts, _Counts]:
+        """All commands and events; for each command its number among the requests, or _NOBODY,
+        and its message. Called when all is in: the events count all commands from then on."""
+        if self._whole is not None:
+            return self._whole
+        sizes = np.array([len(commands) for commands, _, _, _ in self._pieces])
+        happened = [events for _, events, _, _ in self._pieces]
+        events = joined(happened)
+        if len(happened) > 1:
+            before = (np.cumsum(sizes) - sizes).astype(np.uint32)
+            events["command"] += np.repeat(before, [len(part) for part in happened])
+        numbers = np.arange(len(self.asked.commands))
+        rows = causes(self.asked.reach)
+        commands = self.asked.commands
+        if any(number == _NOBODY for _, _, number, _ in self._pieces):
+            commands = joined([commands for commands, _, _, _ in self._pieces])
+            own = np.repeat([number == _NOBODY for _, _, number, _ in self._pieces], sizes)
+            all_numbers = np.full(len(commands), _NOBODY)
+            all_numbers[~own] = numbers
+            last = len(self.messages) - 1
+            all_rows = np.repeat([min(at, last) for _, _, _, at in self._pieces], sizes)
+            all_rows[~own] = rows
+            numbers, rows = all_numbers, all_rows
+        self._whole = commands, events, numbers, rows
+        return self._whole
