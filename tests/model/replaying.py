@@ -15,7 +15,14 @@ from .recorder.truth import Trade
 
 Standing = list[tuple[int, int, int, int]]
 
-TIMED = ("path", "engine_seconds", "total_seconds", "latency_ns")
+TIMED = (
+    "file",
+    "engine_seconds",
+    "total_seconds",
+    "engine_commands_per_second",
+    "total_commands_per_second",
+    "latency_ns",
+)
 """What of a report says how fast it went, and where."""
 
 
@@ -49,23 +56,28 @@ def run(path: Path, mode: str, **settings: Any) -> Outcome:
     return outcome(Replay(path, mode=mode, **settings))
 
 
-def outcome(replay: Replay, found: Outcome | None = None) -> Outcome:
-    """Walk to the end (or to a stop) and gather what came of it, behind what was ``found``."""
-    trades = {} if found is None else found.trades
-    auctions = {} if found is None else found.auctions
-    for step in replay:
+def outcome(replay: Replay, before: Outcome | None = None, *, stop_after: int = 0) -> Outcome:
+    """Walk to the end (or to a stop after so many steps) and gather what came of it.
+
+    ``before``: what came of the replay that was stopped and resumed here.
+    """
+    found = Outcome(replay.report()) if before is None else before
+    for number, step in enumerate(replay, 1):
+        if number == stop_after:
+            replay.stop()
         name = replay.market_name(step.market)
         made = step.events[step.events["kind"] == EventKind.TRADE]
         by_call = made["flags"] & EventFlag.AUCTION != 0
         columns = ("timestamp_ns", "side", "maker_id", "price_ticks", "qty_lots")
         its = zip(*(made[~by_call][column].tolist() for column in columns), strict=True)
-        trades.setdefault(name, []).extend(Trade(*row) for row in its)
+        found.trades.setdefault(name, []).extend(Trade(*row) for row in its)
         columns = ("order_id", "maker_id", "price_ticks", "qty_lots")
-        auctions.setdefault(name, []).extend(
+        found.auctions.setdefault(name, []).extend(
             zip(*(made[by_call][column].tolist() for column in columns), strict=True)
         )
-    standing = {name: standing_in(book.orders()) for name, book in replay.books.items()}
-    return Outcome(replay.report(), trades, auctions, standing)
+    found.standing = {name: standing_in(book.orders()) for name, book in replay.books.items()}
+    found.report = replay.report()
+    return found
 
 
 def standing_in(orders: Any) -> Standing:
@@ -83,4 +95,4 @@ def true_standing(session: Session, market: int, tick: int, lot: int) -> Standin
 
 def figures(report: Report) -> dict[str, Any]:
     """All of a report but its times."""
-    return {name: value for name, value in report.as_dict().items() if name not in (*TIMED, "file")}
+    return {name: value for name, value in report.as_dict().items() if name not in TIMED}

@@ -11,7 +11,7 @@ from .recorder.market import Session, play
 from .replaying import Outcome, run, true_standing
 
 SEEDS = range(8)
-MANY_SEEDS = range(100, 400)
+MANY_SEEDS = range(100, 200)
 REQUESTS = 250
 MODES = ("rebuild", "match", "guided")
 

@@ -89,7 +89,14 @@ class MatchLane:
         self._auctions: list[Auction] = []
         self._calling = self._crossed = False
         self._next_id = 0
+        self._rows = 0
+        """How many recorded rows were met in earlier chunks."""
         self._gone: list[int] = []
+        """Orders reported gone since the last recorded row."""
+        self._settled: list[int] = []
+        """Orders gone from both books, to be judged when the trades of the chunk are known."""
+        self._touched: set[int] = set()
+        """Orders that executions touched since the last whole stretch."""
 
     def run(self, chunk: Chunk) -> Step:
         """As ``Lane.run``."""
@@ -110,9 +117,9 @@ class MatchLane:
         )
         self._next_id += len(asked.aggressors)
         walk = Walk(self.engine, chunk, asked, self._settings.levels, by_id=self._by_id)
-        for end in self._stretch_ends(walk):
+        for end, is_whole in self._stretch_ends(walk):
             here = ahead or self._run_recorded(recorded, messages, walk.at, end)
-            self._stretch(walk, end, here)
+            self._stretch(walk, end, here, is_whole=is_whole)
         self._judge(walk)
         if len(chunk.rows.after):
             self._compare_rows(walk)
@@ -127,13 +134,16 @@ class MatchLane:
         found, levels = walk.rows_found()[whole], rows.levels[whole]
         self._depth.add(found, levels, orders_known=rows.orders_known)
 
-    def _stretch_ends(self, walk: Walk) -> list[int]:
-        ends = [np.array([len(walk.messages)])]
+    def _stretch_ends(self, walk: Walk) -> list[tuple[int, bool]]:
+        """Where the stretches end, and whether each is whole: the last one may only end where
+        the chunk does, and what is put right must not depend on how a file is cut."""
+        rows = walk.chunk.rows.after
+        ends = [np.zeros(0, dtype=np.int64)]
         if self._style == Aggressors.UNLINKED:
-            ends.append(walk.chunk.rows.after)
+            ends.append(rows)
         elif self._guided:
             ends.append(walk.asked.aggressors["end"])
-            ends.append(walk.chunk.rows.after[::_ROWS_A_STRETCH])
+            ends.append(rows[-self._rows % _ROWS_A_STRETCH :: _ROWS_A_STRETCH])
             if self._shows_auctions:  # the call ends with the event that it trades in
                 flags = walk.messages["flags"]
                 lasts = np.flatnonzero(flags & Flag.LAST)
@@ -141,10 +151,12 @@ class MatchLane:
                     (flags & Flag.AUCTION != 0) & (walk.messages["action"] == Action.FILL)
                 )
                 ends.append(lasts[np.searchsorted(lasts, traded)] + 1)
+        self._rows += len(rows)
         merged = np.unique(np.concatenate(ends))
-        whole = walk.between_aggressors(merged) & (merged > 0)
-        found: list[int] = merged[whole].tolist()
-        return found
+        whole: list[int] = merged[walk.between_aggressors(merged) & (merged > 0)].tolist()
+        count = len(walk.messages)
+        cut = [] if whole and whole[-1] == count else [(count, False)]
+        return [(end, True) for end in whole] + cut
 
     def _run_recorded(
         self, recorded: Recorded, messages: Messages, first: int, end: int
@@ -157,7 +169,7 @@ class MatchLane:
         bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
         return _RecordedStretch(lasts, (bids >= asks) & (bids > 0) & (asks > 0), slices)
 
-    def _stretch(self, walk: Walk, end: int, recorded: _RecordedStretch) -> None:
+    def _stretch(self, walk: Walk, end: int, recorded: _RecordedStretch, *, is_whole: bool) -> None:
         first, happened = walk.at, []
         for stop, calling in self._call_stretches(first, end, recorded):
             begin = walk.at
@@ -166,7 +178,12 @@ class MatchLane:
             if calling:
                 self._auctions[-1].note(walk.messages[begin:stop])
         self.enter(walk, end, self._crossed, recorded_is_here=True)
-        self.end_stretch(walk, first, end, happened)
+        if self._style == Aggressors.UNLINKED:
+            self._note_gone(walk, first, end)
+        if self._guided:
+            self._touched |= walk.involved(first, end, happened, self._style)
+        if is_whole:
+            self._end_stretch(walk, end)
 
     def checks(self) -> list[Check]:
         """As ``Lane.checks``, without the agreement, which is one for all markets."""
@@ -183,6 +200,8 @@ class MatchLane:
             self.unordered.add_recorded(messages[messages["action"] == Action.TRADE])
             self.unordered.add_fills(messages[messages["action"] == Action.FILL])
             self.unordered.add_made(trades)
+            self.unordered.settle(np.array(self._settled, dtype=np.uint64))
+            self._settled.clear()
             return
         made = np.zeros(len(trades), dtype=PAIR_DTYPE)
         at = np.searchsorted(asked.aggressors["command"], commands)
@@ -195,32 +214,35 @@ class MatchLane:
         recorded = asked.fills.astype(PAIR_DTYPE, copy=False)
         self.agreement.add(asked.aggressors, recorded, made)
 
-    def end_stretch(self, walk: Walk, first: int, end: int, events: list[_Records]) -> None:
+    def _end_stretch(self, walk: Walk, end: int) -> None:
         """Bring the engine to what the recording says, as far as the mode allows."""
         now_ns = walk.now_ns(end - 1)
         if self._style == Aggressors.UNLINKED:
-            self._cancel_gone(walk, first, end, now_ns)
+            self._cancel_gone(walk, end, now_ns)
         if not self._guided or self._calling:
             return
-        involved = walk.involved(first, end, events, self._style)
         self._drop_ghosts(walk, end, now_ns)
-        self.put_right += put_right(self.engine.book, self.recorded, involved, now_ns)
+        self.put_right += put_right(self.engine.book, self.recorded, self._touched, now_ns)
+        self._touched.clear()
 
-    def _cancel_gone(self, walk: Walk, first: int, end: int, now_ns: int) -> None:
-        """At each recorded row take out what rests although it was reported filled.
-
-        Messages of different orders may arrive in another order than the exchange handled
-        them, so without this the engine drifts away.
-        """
-        messages = walk.chunk.messages[first:end]
+    def _note_gone(self, walk: Walk, first: int, end: int) -> None:
+        """Remember which orders were reported gone."""
+        messages = walk.messages[first:end]
         gone = (messages["leaves_lots"] == 0) & np.isin(
             messages["action"], (Action.FILL, Action.CANCEL)
         )
         self._gone += messages["order_id"][gone].tolist()
+
+    def _cancel_gone(self, walk: Walk, end: int, now_ns: int) -> None:
+        """At each recorded row take out what rests although it was reported gone.
+
+        Messages of different orders may arrive in another order than the exchange handled
+        them, so without this the engine drifts away.
+        """
         row = walk.row_at(end)
         if row is not None:
             cancel_these(self.engine.book, self._gone, now_ns)
-            self.unordered.settle(np.array(self._gone, dtype=np.uint64))
+            self._settled += self._gone
             self._gone.clear()
             walk.look_again(end)
             made_up = self.unseen.orders(row, self.recorded)

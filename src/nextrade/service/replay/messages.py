@@ -118,7 +118,8 @@ class DepthRows(NamedTuple):
     """Some moments at which the recording itself shows the best levels of one market."""
 
     after: npt.NDArray[np.int64]
-    """How many messages of the part had happened: row k shows the book after ``after[k]``."""
+    """How many messages of the part had happened: row k shows the book after ``after[k]``. Not 0,
+    but for what is shown before the first message of a file."""
     levels: npt.NDArray[np.void]
     """DEPTH_DTYPE, shape (rows, 2, levels): bids and asks, best first, zeros where none is."""
     orders_known: bool

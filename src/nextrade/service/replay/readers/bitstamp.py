@@ -73,6 +73,7 @@ class Bitstamp:
         self._orders = LiveOrders()
         parser = LineParser(self.path, self.price_decimals)
         latest_ns = 0
+        held: Part | None = None
         for block in unpacked.blocks(self.path, unpacked.BLOCK_BYTES):
             lines = parser.read(block, self._bad)
             changes = self._orders.messages(lines.orders)
@@ -87,11 +88,39 @@ class Bitstamp:
             if len(lines.books):
                 after = np.searchsorted(messages["place"], lines.book_lines)
                 depth = DepthRows(after, lines.books, False)
-            yield Part(messages, block.position, depth)
+            part = Part(messages, block.position, depth)
+            if held is not None:
+                held, part = _with_books_after(held, part)
+                if len(part.messages):
+                    yield held
+                else:  # more books may follow
+                    part = held
+            held = part
+        if held is not None:
+            yield held
 
     def remarks(self) -> list[str]:
         """What was passed over, and what could not be read."""
         return self._orders.remarks() + self._bad.remarks()
+
+
+def _with_books_after(held: Part, part: Part) -> tuple[Part, Part]:
+    """Both parts; a book that stands before all messages of the second goes to the first, for
+    it shows what the last message there did."""
+    depth = part.depth
+    count = len(held.messages)
+    if depth is None or not count:
+        return held, part
+    early = depth.after == 0
+    now = DepthRows(depth.after[early] + count, depth.levels[early], False)
+    later = DepthRows(depth.after[~early], depth.levels[~early], False)
+    if held.depth is not None:
+        now = DepthRows(
+            np.concatenate([held.depth.after, now.after]),
+            np.concatenate([held.depth.levels, now.levels]),
+            False,
+        )
+    return held._replace(depth=now, position=part.position), part._replace(depth=later)
 
 
 def _trade_messages(trades: Records) -> Messages:
