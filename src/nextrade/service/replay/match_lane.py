@@ -28,6 +28,7 @@ from .guide import cancel_these, copy_recorded, put_right
 from .incoming import Chunk
 from .lanes import LaneSettings, Step, empty_step
 from .messages import Action, Aggressors, Flag, Messages
+from .plain import is_plain, may_cross, run_plain
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book
 from .report import Check
@@ -102,6 +103,12 @@ class MatchLane:
         """As ``Lane.run``."""
         if not len(chunk.messages):
             return empty_step(self._settings.market, self._settings.levels)
+        if self._goes_plainly(chunk):
+            step, traded = run_plain(
+                chunk, self.engine, self.recorded, self._settings, by_id=self._by_id
+            )
+            self.agreement.fills_beyond += traded
+            return step
         messages = chunk.messages
         recorded = Recorded(messages, by_id=self._by_id)
         ahead = None
@@ -124,6 +131,12 @@ class MatchLane:
         if len(chunk.rows.after):
             self._compare_rows(walk)
         return walk.step(self._settings.market)
+
+    def _goes_plainly(self, chunk: Chunk) -> bool:
+        """Whether the short way will do: no call is on, and none can begin with this message."""
+        if self._in_step or self._calling or not is_plain(chunk):
+            return False
+        return not self._shows_auctions or not may_cross(chunk.messages, self.recorded)
 
     def _compare_rows(self, walk: Walk) -> None:
         """The engine's levels against the recorded rows, but for those that show an aggressive
