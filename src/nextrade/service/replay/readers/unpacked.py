@@ -73,6 +73,10 @@ class Unpacked:
 @contextmanager
 def unpacked(path: Path) -> Iterator[Unpacked]:
     """Open a file for reading, whatever it is packed with; its first bytes say so."""
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
+        raise DataError(
+            f"{path}: is not a file that can be read more than once; store it as a file first"
+        )
     try:
         raw = path.open("rb")
     except OSError as error:
