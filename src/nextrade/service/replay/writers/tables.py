@@ -23,6 +23,8 @@ __all__ = ["CsvTable", "NpyTable", "TableWriter", "open_table"]
 
 _PIECE = 65_536
 _SPECIAL = frozenset(',"\r\n')
+_MOST_DESCRIBED = 60_000
+_write_header = np.lib.format.write_array_header_1_0
 
 
 class CsvTable(NewFile):
@@ -105,15 +107,12 @@ class NpyTable(NewFile):
         self._header()
 
     def _header(self) -> None:
+        descr = np.lib.format.dtype_to_descr(self._dtype)
+        # The older form, which more programs read, has no room for many hundred fields.
+        many = len(repr(descr)) > _MOST_DESCRIBED
+        write = np.lib.format.write_array_header_2_0 if many else _write_header
         # NumPy pads its headers so that the length of the first axis may grow in place.
-        np.lib.format.write_array_header_1_0(
-            self.stream,
-            {
-                "descr": np.lib.format.dtype_to_descr(self._dtype),
-                "fortran_order": False,
-                "shape": (self._count,),
-            },
-        )
+        write(self.stream, {"descr": descr, "fortran_order": False, "shape": (self._count,)})
 
 
 TableWriter = CsvTable | ParquetTable | NpyTable
