@@ -24,6 +24,9 @@ DEFAULT_BATCH = 65_536
 
 MODES = ("flow", "rebuild", "match", "guided")
 
+_MOST_SAMPLED = 1 << 20
+"""So many levels of a side are sampled in one batch at most, if each record is sampled."""
+
 
 def _silent(position: int, length: int, records: int) -> None:
     """The progress of a caller who does not ask."""
@@ -100,7 +103,8 @@ class Replay:
         self._course = Course(
             self.source,
             self._markets,
-            batch=batch,
+            # Dense samples of deep books would need memory without end.
+            batch=min(batch, max(1, _MOST_SAMPLED // max(1, levels))) if sample_every else batch,
             hindsight=hindsight,
             # Who asks for small steps wants them when they happen, all markets in step.
             gathers=batch >= DEFAULT_BATCH and agent is None,
