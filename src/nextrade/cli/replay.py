@@ -164,7 +164,7 @@ def replay_command(
                     raise click.BadParameter(str(error), param_hint="--depth-every") from error
                 raise
         report, interrupted = _run(
-            replay, Wanted(trades, events, depth, page), checkpoint, stop_after
+            replay, Wanted(trades, events, depth, page, checkpoint), stop_after
         )
     if market is not None and not report.markets:
         known = ", ".join(getattr(replay.source, "markets", [])[:20])
@@ -177,26 +177,28 @@ def replay_command(
         raise Interrupted(_stopped(report, checkpoint))
 
 
-def _run(
-    replay: Replay, wanted: Wanted, checkpoint: Path | None, stop_after: int | None
-) -> tuple[Report, bool]:
-    with Outputs(wanted, replay) as outputs, _stopping(replay) as stopped:
-        seen = 0
-        for step in replay:
-            outputs.add(step)
-            seen += len(step.messages) or len(step.commands)
-            if stop_after is not None and seen >= stop_after:
-                replay.stop()
-        report = replay.report()
-        outputs.finish(report)
-    if report.stopped_at is not None and checkpoint is not None:
-        replay.checkpoint(checkpoint)
+def _run(replay: Replay, wanted: Wanted, stop_after: int | None) -> tuple[Report, bool]:
+    with _stopping(replay) as stopped:
+        with Outputs(wanted, replay) as outputs:
+            seen = 0
+            for step in replay:
+                outputs.add(step)
+                seen += len(step.messages) or len(step.commands)
+                if stop_after is not None and seen >= stop_after:
+                    replay.stop()
+            report = replay.report()
+            outputs.finish(report)
+        if report.stopped_at is not None and wanted.checkpoint is not None:
+            replay.checkpoint(wanted.checkpoint)
     return report, bool(stopped)
 
 
 @contextmanager
 def _stopping(replay: Replay) -> Iterator[list[int]]:
-    """Let the first Ctrl-C end the replay between two batches; a second one ends it at once."""
+    """Let the first Ctrl-C end the replay between two batches; a second one ends it at once.
+
+    SIGTERM is taken for a Ctrl-C. The outputs are closed inside: a first signal lets them be.
+    """
     stopped: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -206,17 +208,20 @@ def _stopping(replay: Replay) -> Iterator[list[int]]:
         replay.stop()
 
     try:
-        before = signal.signal(signal.SIGINT, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not in the main thread: nobody presses Ctrl-C there
         yield stopped
         return
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stopped(report: Report, checkpoint: Path | None) -> str:
+    if report.stopped_at is None:
+        return "interrupted, but the replay had come to its end: the outputs are complete"
     where = f"stopped after {report.stopped_at}; the outputs are complete up to there"
     if checkpoint is None:
         return where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from .run import Replay
 from .series import Series
 from .wording import market_row, notes_of, sections_of
 from .writers.layouts import EVENTS, TRADES, depth_layout, depth_rows, event_rows, trade_rows
+from .writers.new_file import part_of
 from .writers.tables import TableWriter, open_table
 
 
@@ -29,15 +31,23 @@ class Wanted:
     events: Path | None = None
     depth: Path | None = None
     page: Path | None = None
+    checkpoint: Path | None = None
 
     def check(self, source: Path) -> None:
         """DataError if two outputs have one name, or one is the file that is read."""
-        named = [path for path in (self.trades, self.events, self.depth, self.page) if path]
-        for at, path in enumerate(named):
-            if path in named[:at]:
+        taken: set[Path] = set()
+        for path in (self.trades, self.events, self.depth, self.page, self.checkpoint):
+            if path is None:
+                continue
+            # What is written stands beside its final name until it is complete.
+            both = (path, part_of(path))
+            for name in both:
+                if name.exists() and source.exists() and name.samefile(source):
+                    raise DataError(f"{name}: is the file that is read; choose another name")
+            real = {Path(os.path.realpath(name)) for name in both}
+            if real & taken:
                 raise DataError(f"{path}: two outputs cannot go into one file")
-            if path.exists() and source.exists() and path.samefile(source):
-                raise DataError(f"{path}: is the file that is read; choose another name")
+            taken |= real
 
 
 class Outputs:

@@ -10,6 +10,11 @@ from typing import BinaryIO, Self
 from ....errors import DataError
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written until it is complete."""
+    return path.with_name(path.name + ".part")
+
+
 class NewFile:
     """Writes beside the final name and renames at the end; after an error nothing is left.
 
@@ -19,7 +24,7 @@ class NewFile:
 
     def __init__(self, path: Path, *, keep_interrupted: bool = False) -> None:
         self.path = path
-        self.part = path.with_name(path.name + ".part")
+        self.part = part_of(path)
         self._keep_interrupted = keep_interrupted
         try:
             self.stream: BinaryIO = self.part.open("wb")
