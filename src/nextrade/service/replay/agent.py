@@ -31,6 +31,10 @@ _JOINS = np.array([CommandKind.PLACE, CommandKind.REPLACE], dtype=np.uint8)
 """Kinds of command after which an order may stand at the end of a queue."""
 
 
+_OF_THE_MARKET = (CommandKind.EXPIRE, CommandKind.SET_STATE, CommandKind.UNCROSS)
+"""What only a market itself does: a halt or a clock set by an agent would change the recording."""
+
+
 class View(NamedTuple):
     """What an agent sees after each batch of one market."""
 
@@ -101,10 +105,19 @@ class Desk:
         events = np.concatenate([self._heard, step.events]) if len(self._heard) else step.events
         self._heard = np.zeros(0, dtype=EVENT_DTYPE)
         answer = self._agent(View(self._market, now_ns, step, events, engine.book))
-        if answer is None or not len(answer):
+        if answer is None:
             return
-        if not isinstance(answer, np.ndarray) or answer.dtype != COMMAND_DTYPE:
-            raise TypeError("an agent returns None or an array of nextrade.COMMAND_DTYPE")
+        if not isinstance(answer, np.ndarray) or answer.dtype != COMMAND_DTYPE or answer.ndim != 1:
+            raise TypeError(
+                "an agent returns None or an array of nextrade.COMMAND_DTYPE in one dimension"
+            )
+        if not len(answer):
+            return
+        if np.isin(answer["kind"], _OF_THE_MARKET).any():
+            raise ValueError(
+                "an agent may place, change and cancel its own orders; the state of the market"
+                " is not its to set"
+            )
         due_ns = now_ns + self._latency_ns
         commands = answer.copy()
         commands["owner"] = AGENT_OWNER
