@@ -3,11 +3,12 @@
 0  done
 1  the data is not what it was taken for, or an optional package is missing
 2  the command was called wrongly
-130  interrupted from the keyboard
+130  interrupted from the keyboard, or asked by SIGTERM to end
 """
 
 from __future__ import annotations
 
+from errno import EPIPE
 from typing import Any
 
 import click
@@ -38,5 +39,10 @@ class FailingWell(click.Group):
             raise DataFailure(str(error)) from error
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted; nothing was left half-written") from error
+        except OSError as error:
+            if error.errno == EPIPE:  # whoever read the output has enough: click ends in silence
+                raise
+            where = error.filename or "standard output"
+            raise DataFailure(f"{where}: {error.strerror or error}") from error
         except MemoryError as error:
             raise DataFailure("there is not enough memory for this") from error
