@@ -13,17 +13,20 @@ import numpy as np
 
 from .messages import Action, Flag, Messages
 
-_LEAVES = (Action.CANCEL, Action.REDUCE)
-_COMES = (Action.ADD, Action.REPLACE, Action.TRADE)
+_LEAVES = np.zeros(256, dtype=np.bool_)
+_LEAVES[[Action.CANCEL, Action.REDUCE]] = True
+_COMES = np.zeros(256, dtype=np.bool_)
+_COMES[[Action.ADD, Action.REPLACE, Action.TRADE]] = True
 
 
 def cancels_first(messages: Messages) -> Messages:
     """The messages, which hold whole events, reordered within each of them."""
-    if not len(messages):
-        return messages
     actions, flags = messages["action"], messages["flags"]
+    leaves = _LEAVES[actions]
+    if len(messages) < 2 or not leaves.any():
+        return messages
     plain = flags & (Flag.RESTATES | Flag.SNAPSHOT | Flag.AUCTION) == 0
-    comes = np.isin(actions, _COMES) & plain
+    comes = _COMES[actions] & plain
     rows = np.arange(len(messages))
     is_last = flags & Flag.LAST != 0
     event = np.cumsum(is_last) - is_last
@@ -31,7 +34,7 @@ def cancels_first(messages: Messages) -> Messages:
     np.minimum.at(first, event[comes], rows[comes])
     incoming = first[event]
     side = np.append(messages["side"], 2)[incoming]
-    moves = np.isin(actions, _LEAVES) & plain & (rows > incoming) & (messages["side"] != side)
+    moves = leaves & plain & (rows > incoming) & (messages["side"] != side)
     if not moves.any():
         return messages
     key = np.where(moves, 2 * incoming - 1, 2 * rows)
