@@ -3,7 +3,9 @@ import numpy.typing as npt
 
 __all__ = [
     "add_up",
+    "causes",
     "commands_for",
+    "complete_records",
     "event_ends",
     "repeating_commands",
     "requesting_kinds",
@@ -30,6 +32,8 @@ def requesting_kinds(
 ) -> tuple[
     npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]
 ]: ...
+def causes(reach: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]: ...
+def complete_records(messages: npt.NDArray[np.void], printed: bool) -> int: ...
 def event_ends(
     messages: npt.NDArray[np.void], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]: ...

@@ -42,7 +42,9 @@ cnp.import_array()
 
 __all__ = [
     "add_up",
+    "causes",
     "commands_for",
+    "complete_records",
     "event_ends",
     "repeating_commands",
     "requesting_kinds",
@@ -324,6 +326,42 @@ def requesting_kinds(messages, bint auctions_match):
                     other[0] = k
                     other += 1
     return found, fill_rows, breaks, unpriced_rows
+
+
+def causes(const int64_t[::1] reach):
+    """For each command the message behind it, from how many commands there are up to each."""
+    cdef Py_ssize_t size = reach.shape[0]
+    cdef cnp.ndarray found = np.empty(reach[size - 1] if size else 0, np.int64)
+    cdef int64_t* rows = <int64_t*>cnp.PyArray_DATA(found)
+    cdef int64_t at = 0
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(size):
+            while at < reach[k]:
+                rows[at] = k
+                at += 1
+    return found
+
+
+def complete_records(messages, bint printed):
+    """How many of the messages can be read without those that follow.
+
+    ``printed``: aggressive orders are, so that an event is read as a whole. Otherwise a run of
+    fills of one time may go on.
+    """
+    cdef cnp.ndarray given = records_of(messages, _message_dtype, "messages")
+    cdef const Message* m = <const Message*>cnp.PyArray_DATA(given)
+    cdef Py_ssize_t size = cnp.PyArray_DIM(given, 0)
+    cdef Py_ssize_t at = size
+    if printed:
+        while at and not m[at - 1].flags & (FLAG_LAST | FLAG_SNAPSHOT):
+            at -= 1
+        return at
+    if size == 0 or not links(m + size - 1):
+        return size
+    while at and links(m + at - 1) and m[at - 1].timestamp_ns == m[size - 1].timestamp_ns:
+        at -= 1
+    return at
 
 
 def event_ends(messages, const int64_t[::1] rows):

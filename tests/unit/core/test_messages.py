@@ -10,7 +10,9 @@ from nextrade import generate
 from nextrade._book import OrderBook
 from nextrade._messages import (
     add_up,
+    causes,
     commands_for,
+    complete_records,
     event_ends,
     repeating_commands,
     requesting_kinds,
@@ -169,6 +171,43 @@ def test_where_events_end() -> None:
     ends = event_ends(messages, np.array([0, 1, 1, 2, 3, 5, 6]))
 
     assert ends.tolist() == [2, 2, 2, 3, 5, 7, 7]
+
+
+def test_what_is_behind_each_command() -> None:
+    """A message with two commands stands twice, one without never."""
+    assert causes(np.array([1, 1, 3, 3, 4])).tolist() == [0, 2, 2, 4]
+    assert causes(np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+RUN = [Action.ADD, Action.FILL, Action.FILL, Action.TRADE, Action.FILL]
+
+
+@pytest.mark.parametrize(
+    ("count", "times", "complete"),
+    [
+        (1, [5, 5, 5, 5, 5], 1),  # nothing follows an order that matters to it
+        (3, [5, 5, 5, 5, 5], 1),  # the fills may go on
+        (5, [5, 5, 6, 6, 6], 2),  # those of an earlier time may not
+        (0, [5, 5, 5, 5, 5], 0),
+    ],
+)
+def test_a_run_of_fills_may_go_on(count: int, times: list[int], complete: int) -> None:
+    """Where aggressive orders are not shown, the last fills wait for what follows."""
+    messages = np.zeros(5, dtype=MESSAGE_DTYPE)
+    messages["action"], messages["timestamp_ns"] = RUN, times
+
+    assert complete_records(messages[:count], False) == complete
+
+
+def test_a_printed_event_is_read_as_a_whole() -> None:
+    """Where they are shown, everything behind the last whole event waits."""
+    messages = np.zeros(5, dtype=MESSAGE_DTYPE)
+    messages["flags"] = [0, Flag.LAST, 0, 0, 0]
+
+    assert complete_records(messages, True) == 2
+    assert complete_records(messages[:1], True) == 0
+    messages["flags"][3] = Flag.SNAPSHOT
+    assert complete_records(messages, True) == 4
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..._messages import causes
 from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, TradingState
 from ...errors import DataError
 from .incoming import Incoming
 from .messages import MESSAGE_DTYPE, Messages
 from .readers.source import Batch, Commands, Flow, Recording, Source
-from .rebuild import causes, rebuild_commands
+from .rebuild import rebuild_commands
 from .split import by_market
 from .starters import Pending, Starters, find_starters
 from .writers.layouts import COMMANDS, MESSAGES, Records

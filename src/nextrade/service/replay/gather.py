@@ -1,8 +1,10 @@
 """Records of many markets, collected until it pays to put those of one through its book.
 
 A step costs some hundred microseconds whatever its length, and a block of a file with
-thousands of markets has a handful of records of each. So they wait: until there are enough
-of one market, or too many of all.
+thousands of markets has a handful of records of each. So they wait, in the order of the
+file, and are sorted by market only when many have come: taking each block apart would cost
+a piece of an array for each market in it, which is more than the records themselves. Then
+go on those of which there are enough, and the longest queues if too many records are left.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .split import by_market
+from .rebuild import joined
 
 _Records = npt.NDArray[np.void]
 _Numbers = npt.NDArray[np.int64]
@@ -20,8 +22,12 @@ _Numbers = npt.NDArray[np.int64]
 ENOUGH = 4096
 """So many records of one market go on at once."""
 
-MOST = 1 << 20
-"""No more records than this wait; then the longest queues go on until half of them are left."""
+MOST = 1 << 19
+"""No more records than this wait, whatever the number of markets."""
+
+_LEAST = 1 << 16
+_FOR_EACH_MARKET = 512
+"""So many records are waited for before they are sorted."""
 
 
 class Gather:
@@ -30,40 +36,58 @@ class Gather:
     def __init__(self, enough: int = ENOUGH, most: int = MOST) -> None:
         self._enough = enough
         self._most = most
-        self._waiting: dict[int, list[tuple[_Records, _Numbers]]] = {}
-        self._counts: dict[int, int] = {}
+        self._waiting: list[tuple[_Records, _Numbers]] = []
         self._total = 0
+        self._sort_at = 0 if enough == 1 else min(_LEAST, most)
 
     def take(self, records: _Records, places: _Numbers) -> Iterator[tuple[int, _Records, _Numbers]]:
         """Add records (with a field ``market``) and their places; yields what goes on."""
-        for market, rows in by_market(records):
-            own, where = records[rows], places[rows]
-            if not self._waiting and len(own) == len(records):
-                yield market, own, where
+        if not len(records):
+            return
+        if not self._waiting:
+            markets = records["market"]
+            if (markets == markets[0]).all():
+                yield int(markets[0]), records, places
                 return
-            self._waiting.setdefault(market, []).append((own, where))
-            self._counts[market] = self._counts.get(market, 0) + len(own)
-            self._total += len(own)
-            if self._counts[market] >= self._enough:
-                yield self._let_go(market)
-        if self._total > self._most:
-            for market in sorted(self._counts, key=lambda market: -self._counts[market]):
-                yield self._let_go(market)
-                if self._total <= self._most // 2:
-                    return
+        self._waiting.append((records, places))
+        self._total += len(records)
+        if self._total >= self._sort_at:
+            yield from self._let_go(all_of_it=False)
 
     def rest(self) -> Iterator[tuple[int, _Records, _Numbers]]:
         """Hand on all that still waits."""
-        for market in sorted(self._counts):
-            yield self._let_go(market)
+        if self._waiting:
+            yield from self._let_go(all_of_it=True)
 
-    def _let_go(self, market: int) -> tuple[int, _Records, _Numbers]:
-        waiting = self._waiting.pop(market)
-        self._total -= self._counts.pop(market)
-        if len(waiting) == 1:
-            return market, *waiting[0]
-        return (
-            market,
-            np.concatenate([records for records, _ in waiting]),
-            np.concatenate([places for _, places in waiting]),
-        )
+    def _let_go(self, *, all_of_it: bool) -> Iterator[tuple[int, _Records, _Numbers]]:
+        records = joined([records for records, _ in self._waiting])
+        places = np.concatenate([places for _, places in self._waiting])
+        self._waiting.clear()
+        markets = records["market"]
+        # Numbers of two bytes are sorted in linear time.
+        keys = markets.astype(np.uint16) if markets.max() < 1 << 16 else markets
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        ends = np.append(starts[1:], len(order))
+        counts = ends - starts
+        goes = np.ones(len(counts), dtype=np.bool_)
+        if not all_of_it:
+            self._sort_at = min(max(_FOR_EACH_MARKET * len(counts), self._sort_at), self._most)
+            goes = counts >= self._enough
+            goes |= self._too_long(counts, len(records))
+        stays = order[np.repeat(~goes, counts)]
+        self._total = len(stays)
+        if len(stays):
+            self._waiting.append((records[stays], places[stays]))
+        for at in np.flatnonzero(goes).tolist():
+            rows = order[starts[at] : ends[at]]
+            yield int(keys[starts[at]]), records.take(rows), places.take(rows)
+
+    def _too_long(self, counts: _Numbers, total: int) -> npt.NDArray[np.bool_]:
+        """The longest queues, until no more than half of what may wait is left."""
+        longest = np.argsort(-counts, kind="stable")
+        left = total - np.cumsum(counts[longest])
+        found = np.zeros(len(counts), dtype=np.bool_)
+        found[longest[: int(np.count_nonzero(left > self._sort_at // 2)) + 1]] = True
+        return found if total >= self._most else np.zeros_like(found)

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
+from ..._messages import causes
 from ...dtypes import COMMAND_DTYPE, DEPTH_DTYPE, EVENT_DTYPE
 from .depth_check import DepthCheck, StepCheck
 from .engine import Engine
 from .incoming import Chunk
 from .messages import MESSAGE_DTYPE, Messages
 from .readers.source import Commands, Recording
-from .rebuild import causes, collecting_book, rebuild_commands, true_times
+from .rebuild import collecting_book, rebuild_commands, true_times
 from .report import Check
 
 _Records = npt.NDArray[np.void]

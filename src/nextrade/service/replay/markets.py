@@ -75,6 +75,9 @@ class Markets:
         self.starters: dict[int, Starters] = {}
         """What the first pass has found; complete before the first market is made."""
         self._source = source
+        # Asked for each market of thousands, so looked up once.
+        self._recording = None if isinstance(source, Flow) else source
+        self._bytes = source.path.stat().st_size
         self._mode = mode
         self._only = only
         self._levels = levels
@@ -112,9 +115,9 @@ class Markets:
     def _make(self, number: int) -> Market:
         incoming = None
         starters = np.zeros(0, dtype=np.uint64)
-        if not isinstance(self._source, Flow):
-            pending = Pending(self.starters.get(number), by_id=self._source.queued_by_id)
-            incoming = Incoming(pending, self._source.aggressors)
+        if self._recording is not None:
+            pending = Pending(self.starters.get(number), by_id=self._recording.queued_by_id)
+            incoming = Incoming(pending, self._recording.aggressors)
             starters = np.concatenate([pending.resting, pending.submitted])
         saved = self._saved.pop(number, None)
         lane = self._lane(number, starters) if saved is None else saved["lane"]
@@ -124,7 +127,7 @@ class Markets:
             market.skip = saved["chunks"]
             market.trades, market.volume_lots = saved["trades"], saved["volume_lots"]
         if self._agent is not None:
-            by_id = not isinstance(self._source, Flow) and self._source.queued_by_id
+            by_id = self._recording is not None and self._recording.queued_by_id
             market.desk = Desk(self._agent, self.name(number), self._agent_latency_ns, by_id=by_id)
         return market
 
@@ -135,13 +138,13 @@ class Markets:
             book, self._book = self._book, None
         if self._mode == "flow":
             return FlowLane(settings, book)
-        assert not isinstance(self._source, Flow)
+        assert self._recording is not None
         if self._mode == "rebuild":
             if book is not None:
                 book.set_state(TradingState.AUCTION)
-            return RebuildLane(settings, self._source, book)
+            return RebuildLane(settings, self._recording, book)
         guided = self._mode == "guided"
-        return MatchLane(settings, self._source, guided=guided, starters=starters, book=book)
+        return MatchLane(settings, self._recording, guided=guided, starters=starters, book=book)
 
     def _new_sampling(self) -> Sampling:
-        return sampling_of(self._sample_every, self._source.path.stat().st_size)
+        return sampling_of(self._sample_every, self._bytes)

@@ -64,11 +64,6 @@ def true_times(
     return events
 
 
-def causes(reach: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each command the message behind it, from how many commands there are up to each."""
-    return np.repeat(np.arange(len(reach)), np.diff(reach, prepend=0))
-
-
 def joined(parts: list[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
     """Arrays of one record type (at least one array), one after the other.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..._messages import event_ends, requesting_kinds
+from ..._messages import complete_records, event_ends, requesting_kinds
 from ...enums import CommandKind, OrderType, Side, TimeInForce
 from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands
@@ -51,45 +51,11 @@ class Requests(NamedTuple):
     fills: npt.NDArray[np.void]
 
 
-_LOOKED = 64
-"""So many messages at the end are looked at first."""
-
-_PASSES = np.zeros(256, dtype=np.bool_)
-_PASSES[[Action.FILL, Action.TRADE, Action.HIDDEN, Action.NOTE]] = True
-
-
 def complete(messages: Messages, style: Aggressors) -> int:
     """How many of the messages can be read without those that follow."""
-    count = len(messages)
-    if not count or style not in (Aggressors.INFERRED, Aggressors.PRINTED):
-        return count
-    # What is looked for stands near the end, most often.
-    looked = _LOOKED
-    while True:
-        tail = messages[-looked:]
-        ends = _ends(tail, style)
-        if len(ends):
-            return count - len(tail) + int(ends[-1]) + 1
-        if looked >= count:
-            return 0
-        looked *= 8
-
-
-def _ends(messages: Messages, style: Aggressors) -> npt.NDArray[np.int64]:
-    """After which of some last messages what has come so far is complete."""
-    if style == Aggressors.PRINTED:
-        return np.flatnonzero(messages["flags"] & (Flag.LAST | Flag.SNAPSHOT))
-    links = _links(messages)
-    if not links[-1]:
-        return np.array([len(messages) - 1])
-    goes_on = links & (messages["timestamp_ns"] == messages["timestamp_ns"][-1])
-    return np.flatnonzero(~goes_on)
-
-
-def _links(messages: Messages) -> npt.NDArray[np.bool_]:
-    """Which messages may stand between two fills of one aggressive order."""
-    flags = messages["flags"]
-    return _PASSES[messages["action"]] | ((flags & (Flag.RESTATES | Flag.SNAPSHOT)) != 0)
+    if style not in (Aggressors.INFERRED, Aggressors.PRINTED):
+        return len(messages)
+    return complete_records(messages, style == Aggressors.PRINTED)
 
 
 def requests(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
-from ..._messages import trades_of
+from ..._messages import causes, trades_of
 from ...dtypes import DEPTH_DTYPE
 from ...enums import EventKind
 from .engine import Engine
@@ -14,7 +14,7 @@ from .incoming import Chunk
 from .lanes import Step, depth_points, reach_from_none, samples_of
 from .messages import Action, Aggressors, Flag, Messages
 from .readers.source import Commands
-from .rebuild import causes, joined, rebuild_commands, true_times
+from .rebuild import joined, rebuild_commands, true_times
 from .requests import Requests
 
 _Records = npt.NDArray[np.void]
