@@ -10,6 +10,19 @@
     +-- UnitError                a text or number does not fit a market's or asset's units
     +-- DataError                a file cannot be read as what it is taken for
     +-- MissingExtra             an optional package is needed for this call
+    +-- LedgerError              the ledger refused a call, and nothing has changed
+        +-- InsufficientFunds    there is less available (or held) than the call would take
+        +-- AmountOverflow       a balance or what came in from outside would grow too large
+        +-- ReferenceReused      a reference or frame was used before, with other details
+        +-- UnknownReference     there is no hold of this reference
+        +-- HoldFinished         the hold was captured already, or refunded already
+        +-- BadPostings          postings are out of order, or do not add up to zero
+        +-- StaleEpoch           another worker has taken this partition over
+        +-- Gap                  an earlier batch has not been settled
+        +-- UnknownBucket        a bucket of balances was never founded, or was lost
+        +-- WrongMap             the buckets are laid out by another map than this client's
+        +-- WrongLibrary         a server lacks the functions that this version calls
+        +-- LedgerUnavailable    a server cannot be reached: the call may be repeated
 
 Each is raised for one thing only, so a caller can catch exactly what it can mend.
 """
@@ -52,6 +65,58 @@ class DataError(NexTradeError, ValueError):
 
 class MissingExtra(NexTradeError, ImportError):
     """An optional package is not installed; the message names the command that installs it."""
+
+
+class LedgerError(NexTradeError):
+    """The ledger refused a call as a whole; root of its reasons."""
+
+
+class InsufficientFunds(LedgerError):
+    """The account has less available, or less held, than the call would take."""
+
+
+class AmountOverflow(LedgerError):
+    """A balance would pass int64, or more would come in from outside than there is room for."""
+
+
+class ReferenceReused(LedgerError):
+    """The reference, or the id of the frame, belongs to a call with other details."""
+
+
+class UnknownReference(LedgerError):
+    """No hold was ever made under this reference."""
+
+
+class HoldFinished(LedgerError):
+    """The hold ended the other way: what was captured cannot be refunded, nor the reverse."""
+
+
+class BadPostings(LedgerError):
+    """Postings do not ascend by account and asset, or those of an asset do not add up to zero."""
+
+
+class StaleEpoch(LedgerError):
+    """A higher epoch was seen for this partition: another worker has taken it over; stop."""
+
+
+class Gap(LedgerError):
+    """The batch before this one has not been settled; settle the missing one first."""
+
+
+class UnknownBucket(LedgerError):
+    """A bucket was never founded or its data is gone; nothing may be credited into the void."""
+
+
+class WrongMap(LedgerError):
+    """The ledger was founded, or its buckets moved, with another map than the one in use here."""
+
+
+class WrongLibrary(LedgerError):
+    """A Redis server has no function library, or that of another version."""
+
+
+class LedgerUnavailable(LedgerError, ConnectionError):
+    """A server did not answer. Whether the call took effect is unknown; it may be repeated."""
 
 
 class Rejected(NexTradeError):

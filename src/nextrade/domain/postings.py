@@ -1,0 +1,26 @@
+"""Record layouts of what passes between the exchange and its ledger.
+
+All little-endian and without gaps, so that their bytes can be sent as they are. Amounts are
+whole base units of the asset, int64; an asset is its position in the listings.
+"""
+
+import numpy as np
+
+__all__ = ["BALANCE_DTYPE", "POSTING_DTYPE", "REQUEST_DTYPE"]
+
+POSTING_DTYPE = np.dtype(
+    [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]
+)
+"""One signed change of what an account has of an asset, 24 bytes.
+
+A batch's postings are netted: one for each account and asset, ascending by the two; and those
+of one asset add up to zero, available and held together.
+"""
+
+REQUEST_DTYPE = np.dtype([("account", "<u4"), ("asset", "<u4"), ("amount", "<i8")])
+"""One amount that an order needs held before it may run, 16 bytes."""
+
+BALANCE_DTYPE = np.dtype(
+    [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]
+)
+"""What an account has of one asset, 24 bytes; neither amount is ever negative."""
