@@ -27,7 +27,7 @@ from .engine import Engine
 from .guide import cancel_these, copy_recorded, put_right
 from .incoming import Chunk
 from .lanes import LaneSettings, Step, empty_step
-from .messages import Action, Aggressors, Flag, Messages
+from .messages import Action, Aggressors, Flag
 from .plain import is_plain, may_cross, run_plain
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book
@@ -50,6 +50,8 @@ class _RecordedStretch(NamedTuple):
     slices: _Counts
     """Messages that show the next slice of an iceberg."""
 
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 _ROWS_A_STRETCH = 16
 """In guided mode an order that left unseen stands at most so many recorded rows too long."""
@@ -113,7 +115,7 @@ class MatchLane:
         recorded = Recorded(messages, by_id=self._by_id)
         ahead = None
         if not self._in_step:
-            ahead = self._run_recorded(recorded, messages, 0, len(messages))
+            ahead = self._run_recorded(recorded, 0, len(messages))
         asked = requests(
             messages,
             self._style,
@@ -125,7 +127,7 @@ class MatchLane:
         self._next_id += len(asked.aggressors)
         walk = Walk(self.engine, chunk, asked, self._settings.levels, by_id=self._by_id)
         for end, is_whole in self._stretch_ends(walk):
-            here = ahead or self._run_recorded(recorded, messages, walk.at, end)
+            here = ahead or self._run_recorded(recorded, walk.at, end)
             self._stretch(walk, end, here, is_whole=is_whole)
         self._judge(walk)
         if len(chunk.rows.after):
@@ -171,13 +173,12 @@ class MatchLane:
         cut = [] if whole and whole[-1] == count else [(count, False)]
         return [(end, True) for end in whole] + cut
 
-    def _run_recorded(
-        self, recorded: Recorded, messages: Messages, first: int, end: int
-    ) -> _RecordedStretch:
+    def _run_recorded(self, recorded: Recorded, first: int, end: int) -> _RecordedStretch:
         """Run the recorded book on to message ``end``; where it is crossed between events."""
-        lasts = np.zeros(0, dtype=np.int64)
-        if self._shows_auctions:
-            lasts = np.flatnonzero(messages["flags"][first:end] & Flag.LAST) + first + 1
+        if not self._shows_auctions:
+            _, slices = recorded.run(self.recorded, first, end, _NONE)
+            return _RecordedStretch(_NONE, _NONE.astype(np.bool_), slices)
+        lasts = recorded.event_ends(first, end)
         top, slices = recorded.run(self.recorded, first, end, lasts)
         bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
         return _RecordedStretch(lasts, (bids >= asks) & (bids > 0) & (asks > 0), slices)
@@ -267,13 +268,17 @@ class MatchLane:
         row = walk.row_at(end)
         if row is None:
             return
-        orders = self.recorded.orders()
         top = self.recorded.top()
         bid, ask = row["price_ticks"][:, 0].tolist()
+        bids_inside = top.bid_ticks is not None and top.bid_ticks > bid
+        asks_inside = bool(top.ask_ticks is not None and ask and top.ask_ticks < ask)
+        if not bids_inside and not asks_inside:
+            return
+        orders = self.recorded.orders()
         ghosts = np.zeros(len(orders), dtype=np.bool_)
-        if top.bid_ticks is not None and top.bid_ticks > bid:
+        if bids_inside:
             ghosts |= (orders["side"] == Side.BUY) & (orders["price_ticks"] > bid)
-        if top.ask_ticks is not None and ask and top.ask_ticks < ask:
+        if asks_inside:
             ghosts |= (orders["side"] == Side.SELL) & (orders["price_ticks"] < ask)
         # A starter is there because the recording names it later: it is early, but no ghost.
         ghosts &= ~np.isin(orders["order_id"], self._starters)
@@ -295,6 +300,10 @@ class MatchLane:
         if not self._calling and not recorded.crossed.any():
             self._crossed = False
             return [(end, False)] if first < end else []
+        # Most often nothing crosses and no call is on, or the recording shows no calls at all.
+        if not len(recorded.lasts) or not (self._calling or recorded.crossed.any()):
+            self._crossed = self._calling
+            return [(end, self._calling)] if end > first else []
         here = (recorded.lasts > first) & (recorded.lasts <= end)
         lasts, crossed = recorded.lasts[here], recorded.crossed[here]
         cuts: list[tuple[int, bool]] = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +23,8 @@ from .requests import Requests
 _Records = npt.NDArray[np.void]
 _Counts = npt.NDArray[np.int64]
 
+_NO_DEPTH = np.zeros((0, 2, 1), dtype=DEPTH_DTYPE)
+
 _NOBODY = -1
 """The command number of what a replay itself sent, such as a change of the trading state."""
 
@@ -28,10 +33,22 @@ class Recorded:
     """The messages of a chunk on the recorded book, a stretch at a time."""
 
     def __init__(self, messages: Messages, *, by_id: bool) -> None:
+        self._messages = messages
         self._commands, reach = rebuild_commands(messages, by_id=by_id)
         self._reach = reach_from_none(reach)
-        again = (messages["flags"] & Flag.RESTATES != 0) & (messages["action"] == Action.REPLACE)
-        self._again = np.flatnonzero(again)
+        restates = np.flatnonzero(messages["flags"] & Flag.RESTATES)
+        self._again = restates[messages["action"][restates] == Action.REPLACE]
+        self._again_listed: list[int] = self._again.tolist()
+
+    def event_ends(self, first: int, end: int) -> _Counts:
+        """After how many messages an event is complete, from ``first`` to before ``end``."""
+        ends, listed = self._event_ends
+        return ends[bisect_right(listed, first) : bisect_right(listed, end)]
+
+    @cached_property
+    def _event_ends(self) -> tuple[_Counts, list[int]]:
+        ends = np.flatnonzero(self._messages["flags"] & Flag.LAST) + 1
+        return ends, ends.tolist()
 
     def run(
         self, book: OrderBook, first: int, end: int, after: _Counts
@@ -42,12 +59,16 @@ class Recorded:
         slice of an iceberg: an order that was used up and is there again.
         """
         low, high = int(self._reach[first]), int(self._reach[end])
+        listed = self._again_listed
+        again = self._again[bisect_left(listed, first) : bisect_left(listed, end)]
+        if not len(after) and not len(again):
+            book.process(self._commands[low:high])
+            return _NO_DEPTH, again
         events, depth = book.observe(self._commands[low:high], self._reach[after] - low, 1)
-        if not len(self._again):
-            return depth, self._again
+        if not len(again):
+            return depth, again
         placed = events["command"][events["kind"] == EventKind.ACCEPTED].astype(np.int64) + low
-        slices = self._again[np.isin(self._reach[self._again + 1] - 1, placed)]
-        return depth, slices
+        return depth, again[np.isin(self._reach[again + 1] - 1, placed)]
 
 
 class Walk:
@@ -58,6 +79,7 @@ class Walk:
     ) -> None:
         self.chunk = chunk
         self.messages = chunk.messages
+        self._times = chunk.messages["timestamp_ns"]
         self.asked = asked
         self.at = 0
         """How many of the messages have gone into the engine."""
@@ -66,6 +88,7 @@ class Walk:
         self._reach = reach_from_none(asked.reach)
         self._levels = levels
         self._points, deepest = depth_points(chunk, levels)
+        self._points_listed: list[int] = self._points.tolist()
         self._depth = np.zeros((len(self._points), 2, deepest), dtype=DEPTH_DTYPE)
         self._pieces: list[tuple[Commands, _Records, int, int]] = []
         """Commands and events; the number of the first command (or _NOBODY) and its message."""
@@ -75,9 +98,8 @@ class Walk:
         """Put the requests of the messages up to ``end`` into the engine; what happened."""
         first, self.at = self.at, end
         low, high = int(self._reach[first]), int(self._reach[end])
-        begin, stop = np.searchsorted(self._points, [first, end], side="right")
-        if first == 0:
-            begin = 0
+        begin = bisect_right(self._points_listed, first) if first else 0
+        stop = bisect_right(self._points_listed, end)
         after = self._reach[self._points[begin:stop]] - low
         commands = self.asked.commands[low:high]
         events, depth = self._engine.run(commands, after, self._depth.shape[2])
@@ -92,7 +114,7 @@ class Walk:
 
     def now_ns(self, at: int) -> int:
         """The time of a message, of the last one if there are no more."""
-        return int(self.messages["timestamp_ns"][min(at, len(self.messages) - 1)])
+        return int(self._times[min(at, len(self.messages) - 1)])
 
     def place(self, at: int) -> int:
         """Where a message stands in the file."""
@@ -111,8 +133,13 @@ class Walk:
     def row_at(self, end: int) -> _Records | None:
         """The levels that the recording shows after ``end`` messages, shape (2, levels), if any."""
         rows = self.chunk.rows
-        at = int(np.searchsorted(rows.after, end))
-        return rows.levels[at] if at < len(rows.after) and rows.after[at] == end else None
+        at = bisect_left(self._rows_listed, end)
+        return rows.levels[at] if at < len(rows.after) and self._rows_listed[at] == end else None
+
+    @cached_property
+    def _rows_listed(self) -> list[int]:
+        listed: list[int] = self.chunk.rows.after.tolist()
+        return listed
 
     def look_again(self, end: int) -> None:
         """Note the levels after ``end`` messages anew, since something was put right there."""
@@ -126,15 +153,22 @@ class Walk:
         self, first: int, end: int, happened: list[_Records], style: Aggressors
     ) -> set[int]:
         """Orders that executions touched between two messages, recorded or not."""
-        messages = self.messages[first:end]
         if style == Aggressors.UNLINKED:
-            ids: set[int] = set(messages["order_id"].tolist())
+            ids: set[int] = set(self.messages["order_id"][first:end].tolist())
         else:
-            ids = set(messages["order_id"][messages["action"] == Action.FILL].tolist())
+            rows, filled = self._fills
+            ids = set(filled[bisect_left(rows, first) : bisect_left(rows, end)])
         for events in happened:
-            trades = events[events["kind"] == EventKind.TRADE]
-            ids.update(trades["maker_id"].tolist(), trades["order_id"].tolist())
+            trades = trades_of(events)
+            if len(trades):
+                ids.update(trades["maker_id"].tolist(), trades["order_id"].tolist())
         return ids
+
+    @cached_property
+    def _fills(self) -> tuple[list[int], list[int]]:
+        """The messages that are fills, and of which orders."""
+        rows = np.flatnonzero(self.messages["action"] == Action.FILL)
+        return rows.tolist(), self.messages["order_id"][rows].tolist()
 
     def rows_found(self) -> _Records:
         """The engine's levels at the moments that the recording shows."""
