@@ -36,6 +36,8 @@ class Manners:
     markets: tuple[str, ...] = ("ONE",)
     reduces: bool = True
     replaces: bool = True
+    keeps_place: bool = True
+    """Orders may be changed so that they keep their place in the queue."""
     new_id: bool = False
     """A replaced order gets another id."""
     hidden: bool = False
@@ -53,6 +55,8 @@ class Manners:
     """Such orders may come while the other side is empty; they wait for an auction."""
     cuts_short: bool = True
     """There are orders whose rest is canceled at once."""
+    unfair: float = 0.0
+    """How often the market passes over the head of a queue."""
     time_unit_ns: int = 1
     same_time: float = 0.2
     """How often two things happen at the same time."""
@@ -118,6 +122,8 @@ class Happening:
     """What was canceled at once, because the order was not to rest."""
     calling: bool = False
     """It happened during a call, in which nothing matches."""
+    unfair: bool = False
+    """It would have traded otherwise if the queues had been served in order."""
     hidden_after: int = -1
     """Of hidden: after how many fills of the request before it; -1 if on its own."""
 
@@ -167,7 +173,13 @@ class Market:
         plain = not order.display_lots
         if plain and self.manners.replaces and pick < 0.6:
             return [self._replace(time_ns, order, ids)]
-        if plain and self.manners.reduces and pick < 0.7 and order.left > 1:
+        if (
+            plain
+            and self.manners.reduces
+            and self.manners.keeps_place
+            and pick < 0.7
+            and order.left > 1
+        ):
             return [self._reduce(time_ns, order)]
         return [self._cancel(time_ns, order)]
 
@@ -210,7 +222,10 @@ class Market:
             happening.qty_lots = shown * 3
         if not self._is_wanted(command):
             return []
-        self._carry_out(command, happening)
+        if self.random.random() < self.manners.unfair:
+            self._carry_out_unfairly(command, happening)
+        else:
+            self._carry_out(command, happening)
         said = [happening]
         if self.manners.hidden and happening.fills and self.random.random() < 0.3:
             among = self.random.randint(0, len(happening.fills))
@@ -220,6 +235,8 @@ class Market:
     def _replace(self, time_ns: int, order: Order, ids: list[int]) -> Happening:
         price = self.random.choice((order.price_ticks, self._some_price(order.side)))
         lots = self.random.choice((order.left, max(order.left - 1, 1), order.left + 2))
+        if not self.manners.keeps_place:
+            lots = order.left + 2
         if self.manners.new_id:
             return self._replace_with_another(time_ns, order, price, lots, ids)
         happening = self._of_resting(time_ns, "replace", order)
@@ -345,14 +362,30 @@ class Market:
         return events
 
     def _is_wanted(self, command: Command) -> bool:
-        """Whether the manners allow what would come of it; it is tried on a copy of the book."""
+        """Whether the manners allow what would come of it."""
         if not self.manners.icebergs or self.manners.into_icebergs:
             return True
+        return not self._tried(command).hits_again
+
+    def _tried(self, command: Command) -> Happening:
+        """What would come of it: it is tried on a copy of the book."""
         tried = Market(self.number, self.manners, self.random)
         tried.oracle.book = self.book.copy()
         happening = Happening(self.number, command.timestamp_ns, "new", command.order_id)
         tried._carry_out(command, happening)
-        return not happening.hits_again
+        return happening
+
+    def _carry_out_unfairly(self, command: Command, happening: Happening) -> None:
+        """As ``_carry_out``, but the first two orders of the best price change places meanwhile."""
+        fair = self._tried(command)
+        queue = self.book.asks if command.side == Side.BUY else self.book.bids
+        two = queue[:2] if len(queue) > 1 and queue[0].price_ticks == queue[1].price_ticks else []
+        queue[: len(two)] = two[::-1]
+        self._carry_out(command, happening)
+        queue = self.book.asks if command.side == Side.BUY else self.book.bids
+        if len(queue) > 1 and two and queue[0] is two[1] and queue[1] is two[0]:
+            queue[:2] = two
+        happening.unfair = fair.fills != happening.fills
 
     def _carry_out(self, command: Command, happening: Happening) -> None:
         """Process a new or replacing order and note what it did."""

@@ -15,14 +15,19 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def record(session: Session) -> list[str]:
     """The lines that tell of a session."""
+    return [line for _, line in record_with_numbers(session)]
+
+
+def record_with_numbers(session: Session) -> list[tuple[int, str]]:
+    """The lines, each with the number of the happening that it tells of."""
     books = published_by(session)
-    lines: list[str] = []
+    lines: list[tuple[int, str]] = []
     hidden = {at: one for at, one in enumerate(session.happened) if one.hidden_after >= 0}
     for at, one in enumerate(session.happened):
         if one.hidden_after < 0:
             name = session.manners.markets[one.market]
             said = _tell(one, books[one.market], name, hidden.get(at + 1))
-            lines += [f"S{one.time_ns // 1_000_000:08d}{line}" for line in said]
+            lines += [(at, f"S{one.time_ns // 1_000_000:08d}{line}") for line in said]
     for book, market in zip(books, session.markets, strict=True):
         assert book.agrees_with(market)
     return lines

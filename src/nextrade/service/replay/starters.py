@@ -5,10 +5,11 @@ messages to a book that only collects; what it refuses as unknown is what is loo
 memory follows the resting orders and the starters, not the length of the file.
 
 A starter gets the price of its first message. Its quantity is what that message says was
-left and lost, or else all that the order ever loses. It stands in the book from the start;
-where ids grow with time it goes in before the first new order with a higher id, at the
-place that its id has in the queue, and at the latest before its own first message. One
-whose first message is a REPLACE is taken as new at that message.
+left and lost, or else all that the order loses until it is said what is left, if ever. It
+stands in the book from the start, those that are filled first in front, since a queue is
+served in its order; where ids grow with time it goes in before the first new order with a
+higher id, at the place that its id has in the queue, and at the latest before its own first
+message. One whose first message is a REPLACE is taken as new at that message.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from ..._messages import causes
 from ...enums import CommandKind, EventKind, Reason
 from .messages import MESSAGE_DTYPE, UNKNOWN, Action, Flag, Messages
 from .readers.source import Recording
@@ -28,6 +30,7 @@ _STARTER_DTYPE = np.dtype(
     [
         ("order_id", "<u8"),
         ("first", "<i8"),
+        ("filled", "<i8"),
         ("timestamp_ns", "<i8"),
         ("price_ticks", "<i8"),
         ("qty_lots", "<i8"),
@@ -39,6 +42,8 @@ _STARTER_DTYPE = np.dtype(
     ]
 )
 
+_NEVER = np.iinfo(np.int64).max
+
 
 class Starters:
     """What is known of the orders of one market that rested before the start."""
@@ -48,13 +53,13 @@ class Starters:
         self._seen = 0
         self.found = np.zeros(0, dtype=_STARTER_DTYPE)
         """Ascending in ``order_id``. ``first`` counts the market's messages before the first one
-        that names the order."""
+        that names the order, ``filled`` those before it was first filled."""
 
     def add(self, messages: Messages) -> None:
         """Take in the next messages of the market."""
         commands, reach = rebuild_commands(messages)
         replaced = np.flatnonzero(commands["kind"] == CommandKind.REPLACE)
-        at_row = np.searchsorted(reach, np.arange(len(commands)), side="right")
+        at_row = causes(reach)
         if len(replaced):
             # Taken out and put in again: so an order whose first message is a change is met
             # as unknown once, and known from then on.
@@ -70,12 +75,29 @@ class Starters:
         )
         if unknown.any():
             self._meet(messages, at_row[events["command"][unknown]])
+        self._learn_rest(messages)
         self._seen += len(messages)
+
+    def _learn_rest(self, messages: Messages) -> None:
+        """What a fill left of an order may be said by a REPLACE that restates it. That puts the
+        order into the book of the first pass, so nothing that it loses later is counted."""
+        restates = messages["flags"] & Flag.RESTATES != 0
+        rows = np.flatnonzero(restates & (messages["action"] == Action.REPLACE))
+        if not len(rows) or not len(self.found):
+            return
+        ids, first = np.unique(messages["order_id"][rows], return_index=True)
+        at = np.minimum(np.searchsorted(self.found["order_id"], ids), len(self.found) - 1)
+        one = self.found[at]
+        learns = (one["order_id"] == ids) & ~one["known"] & (one["action"] != Action.REPLACE)
+        at = at[learns]
+        self.found["qty_lots"][at] += messages["qty_lots"][rows[first[learns]]]
+        self.found["known"][at] = True
 
     def _meet(self, messages: Messages, rows: npt.NDArray[np.int64]) -> None:
         named = messages[rows]
         more = np.zeros(len(rows), dtype=_STARTER_DTYPE)
         more["first"] = self._seen + rows
+        more["filled"] = np.where(named["action"] == Action.FILL, more["first"], _NEVER)
         for name in ("order_id", "timestamp_ns", "price_ticks", "place", "market", "side"):
             more[name] = named[name]
         more["action"] = named["action"]
@@ -90,6 +112,7 @@ class Starters:
         sums = np.zeros(len(merged), dtype=np.int64)
         np.add.at(sums, group, together["qty_lots"])
         merged["qty_lots"] = np.where(merged["known"], merged["qty_lots"], sums)
+        np.minimum.at(merged["filled"], group, together["filled"])
         self.found = merged
 
 
@@ -122,7 +145,7 @@ class Pending:
         """Ids of the orders that are put in as resting ones."""
         self.placed = 0
         """How many of them have been put in."""
-        self._left = resting
+        self._left = resting if by_id else resting[np.argsort(resting["filled"], kind="stable")]
         self._by_id = by_id
         self._highest_new = np.uint64(0)
         self._seen = 0
