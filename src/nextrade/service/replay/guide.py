@@ -42,6 +42,28 @@ def copy_recorded(engine: OrderBook, recorded: OrderBook, now_ns: int) -> None:
     if len(foreign):
         engine.process(_placed(foreign))
     engine.process(_state(TradingState.OPEN, now_ns))
+    if engine.state != TradingState.OPEN:
+        _take_out_what_crosses(engine, now_ns)
+        engine.process(_state(TradingState.OPEN, now_ns))
+
+
+def _take_out_what_crosses(engine: OrderBook, now_ns: int) -> None:
+    """Cancel what stands in the way of a newer best order of the other side.
+
+    That one came without trading, so the older ones had left unseen; or they are an agent's,
+    and the recorded market never met them.
+    """
+    orders = engine.orders()
+    bids = orders["side"] == Side.BUY
+    bid_ticks = orders["price_ticks"][bids].max()
+    ask_ticks = orders["price_ticks"][~bids].min()
+    newest_bid = orders["timestamp_ns"][bids & (orders["price_ticks"] == bid_ticks)].max()
+    newest_ask = orders["timestamp_ns"][~bids & (orders["price_ticks"] == ask_ticks)].max()
+    if newest_bid < newest_ask:
+        crosses = bids & (orders["price_ticks"] >= ask_ticks)
+    else:
+        crosses = ~bids & (orders["price_ticks"] <= bid_ticks)
+    engine.process(_cancels(orders["order_id"][crosses].tolist(), now_ns))
 
 
 def _differs(engine: OrderBook, recorded: OrderBook, order_id: int) -> bool:
