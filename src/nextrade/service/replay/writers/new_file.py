@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+from weakref import finalize
 
 from ....errors import DataError
 
@@ -13,6 +14,10 @@ from ....errors import DataError
 def part_of(path: Path) -> Path:
     """Where a file is written until it is complete."""
     return path.with_name(path.name + ".part")
+
+
+def _take_away(part: Path) -> None:
+    part.unlink(missing_ok=True)
 
 
 class NewFile:
@@ -26,9 +31,12 @@ class NewFile:
         self.path = path
         self.part = part_of(path)
         self._keep_interrupted = keep_interrupted
+        # Also if an interrupt comes before the ``with`` block is entered.
+        self._take_away = finalize(self, _take_away, self.part)
         try:
             self.stream: BinaryIO = self.part.open("wb")
         except OSError as error:
+            self._take_away.detach()
             raise DataError(f"{path}: cannot be created: {error.strerror}") from error
 
     def __enter__(self) -> Self:
@@ -56,7 +64,7 @@ class NewFile:
                 self.abandon()
             with suppress(OSError):
                 self.stream.close()
-            self.part.unlink(missing_ok=True)
+            self._take_away()
 
     def finish(self) -> None:
         """Whatever is due before the file is closed."""
