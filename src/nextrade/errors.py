@@ -9,6 +9,9 @@
     +-- SnapshotError            a snapshot is damaged, foreign or of an unknown version
     +-- UnitError                a text or number does not fit a market's or asset's units
     +-- DataError                a file cannot be read as what it is taken for
+    +-- JournalError             what must be kept cannot be written, or read back
+    |   +-- JournalDamaged       a journal is not what was written: file and offset
+    |   +-- JournalLocked        another process has this journal open
     +-- MissingExtra             an optional package is needed for this call
     +-- LedgerError              the ledger refused a call, and nothing has changed
         +-- InsufficientFunds    there is less available (or held) than the call would take
@@ -61,6 +64,21 @@ class UnitError(NexTradeError, ValueError):
 
 class DataError(NexTradeError, ValueError):
     """A file or record cannot be read; the message names the file, the place and the remedy."""
+
+
+class JournalError(NexTradeError, RuntimeError):
+    """A journal or a snapshot cannot be written or read, or was used after that had happened.
+
+    After a failure while writing, nothing more is written until the journal is opened again.
+    """
+
+
+class JournalDamaged(JournalError):
+    """A journal does not hold what was written; the message names the file and the offset."""
+
+
+class JournalLocked(JournalError):
+    """Another process, whose id the message names, has this journal open for writing."""
 
 
 class MissingExtra(NexTradeError, ImportError):
