@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from ..._book import OrderBook
 from ...dtypes import COMMAND_DTYPE
@@ -100,11 +101,13 @@ def _inside(engine: OrderBook, recorded: OrderBook) -> list[int]:
 
 
 def _repair(engine: OrderBook, recorded: OrderBook, wrong: list[int], now_ns: int) -> None:
-    there = [order_id for order_id in wrong if order_id in engine]
-    wanted = [recorded.order(order_id) for order_id in wrong if order_id in recorded]
+    wanted = [order_id for order_id in wrong if order_id in recorded]
     if not wanted:
-        engine.process(_cancels(there, now_ns))
+        engine.process(_cancels([order_id for order_id in wrong if order_id in engine], now_ns))
         return
+    back = _with_equals(recorded.orders(), wanted)
+    again = {*wrong, *back["order_id"].tolist()}
+    there = [order_id for order_id in again if order_id in engine]
     # Put back without matching. The market opens again unless that left it crossed: then
     # more is wrong than these orders, and only the whole recorded book will do.
     engine.process(
@@ -112,13 +115,27 @@ def _repair(engine: OrderBook, recorded: OrderBook, wrong: list[int], now_ns: in
             [
                 _state(TradingState.AUCTION, now_ns),
                 _cancels(there, now_ns),
-                _placed(np.array(wanted)),
+                _placed(back),
                 _state(TradingState.OPEN, now_ns),
             ]
         )
     )
     if engine.state != TradingState.OPEN:
         copy_recorded(engine, recorded, now_ns)
+
+
+def _with_equals(orders: npt.NDArray[np.void], order_ids: list[int]) -> npt.NDArray[np.void]:
+    """Some of the orders, and those of the same level and time, in the order of their queues.
+
+    Among orders of one time the first to come is served first, so all of them go in again.
+    """
+    wanted = np.isin(orders["order_id"], np.array(order_ids, dtype=np.uint64))
+    equals = wanted.copy()
+    for one in orders[wanted]:
+        same = orders["timestamp_ns"] == one["timestamp_ns"]
+        same &= (orders["price_ticks"] == one["price_ticks"]) & (orders["side"] == one["side"])
+        equals |= same
+    return orders[equals]
 
 
 def _state(state: TradingState, now_ns: int) -> Commands:

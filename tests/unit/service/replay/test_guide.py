@@ -49,6 +49,20 @@ def test_an_order_that_is_missing_comes_back_to_its_place() -> None:
     assert engine.state == TradingState.OPEN
 
 
+def test_orders_of_one_time_come_back_in_the_order_of_their_queue() -> None:
+    """Whichever of three orders of one time was wrong, the first to come is served first."""
+    recorded = collecting_book()
+    for order_id in (3, 1, 2):
+        recorded.limit(order_id, BUY, 100, 5, owner=RECORDED_OWNER, timestamp_ns=10)
+    for missing in ((3,), (1,), (2, 3), (1, 2, 3)):
+        engine = OrderBook()
+        for order_id in (3, 1, 2):
+            if order_id not in missing:
+                engine.limit(order_id, BUY, 100, 5, owner=RECORDED_OWNER, timestamp_ns=10)
+        put_right(engine, recorded, missing, 99)
+        assert [order[0] for order in standing(engine)] == [3, 1, 2]
+
+
 def test_an_order_that_is_gone_is_canceled() -> None:
     """What the recording does not have, the engine loses."""
     engine = book(*BIDS)
