@@ -50,6 +50,16 @@ class Lines:
                 fields += [side[level][0] * TICK, side[level][1]] if there else [none, 0]
         return ",".join(map(str, fields))
 
+    def is_whole(self, at: int) -> bool:
+        """Whether no aggressive order is half-way after the message."""
+        last = at + 1 == len(self.of) or self.of[at + 1] != self.of[at]
+        fills_follow = any(
+            message.split(",")[1] == str(EXECUTION)
+            for message, of in zip(self.messages[at + 1 :], self.of[at + 1 :], strict=True)
+            if of == self.of[at]
+        )
+        return last or not fills_follow
+
     def write(self, folder: Path, skip: int = 0) -> Path:
         """Both files, without the first lines if the recording shall start inside the day."""
         path = folder / f"AAPL_2020-01-02_34200000_57600000_message_{self.levels}.csv"
