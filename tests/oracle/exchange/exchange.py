@@ -1,0 +1,138 @@
+"""The exchange: a door, accounts, a book for each market, and money that follows the events."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.oracle.book import Order
+from tests.oracle.codes import CommandKind, EventKind, Side
+from tests.oracle.oracle import Oracle
+from tests.oracle.records import Command, Event
+
+from .accounts import Accounts
+from .codes import NO_REFUSAL, Refusal
+from .door import Request, is_order, request_of
+from .holds import Holds
+from .listing import Listing
+
+
+class MarketEvent(NamedTuple):
+    """An event and the market in which it happened."""
+
+    market: int
+    event: Event
+
+
+class OpenHold(NamedTuple):
+    """One open order as money."""
+
+    market: int
+    order_id: int
+    account: int
+    asset: int
+    side: int
+    tier: int
+    held: int
+
+
+class Exchange:
+    """Everything in one place, one thing after the other."""
+
+    def __init__(self, listings: Sequence[Listing]) -> None:
+        self.listings = list(listings)
+        self.accounts = Accounts()
+        self.books = [Oracle() for _ in listings]
+        self.holds = [Holds(listing, self.accounts) for listing in listings]
+
+    def requests(self, partition: int, commands: Sequence[Command]) -> list[Request]:
+        """What each command must get held before it may run."""
+        return [request_of(command, self.listings, partition) for command in commands]
+
+    def process(
+        self, partition: int, commands: Sequence[Command], tiers: Sequence[int]
+    ) -> list[MarketEvent]:
+        """Reserve for a whole batch, then run it."""
+        requests = self.requests(partition, commands)
+        granted = [
+            not request.refusal
+            and self.accounts.set_aside(request.account, request.asset, request.amount)
+            for request in requests
+        ]
+        events: list[MarketEvent] = []
+        for position, command in enumerate(commands):
+            happened = self.run(command, tiers[position], requests[position], granted[position])
+            events += [
+                MarketEvent(command.market, event._replace(command=position)) for event in happened
+            ]
+        return events
+
+    def run(self, command: Command, tier: int, request: Request, granted: bool) -> list[Event]:
+        """Carry out one command for which everything is held, or say why not."""
+        if request.refusal:
+            return [rejected(command, request.refusal)]
+        if not granted:
+            return [rejected(command, Refusal.INSUFFICIENT_FUNDS)]
+        refusal = self.refusal_of_state(command, tier)
+        if refusal:
+            events = [rejected(command, refusal)]
+        else:
+            events, _ = self.books[command.market].process([command])
+        holds = self.holds[command.market]
+        for event in events:
+            if event.kind == EventKind.REJECTED:
+                self.accounts.give_back(request.account, request.asset, request.amount)
+            else:
+                holds.settle(event, request.amount, request.asset, tier)
+        return events
+
+    def refusal_of_state(self, command: Command, tier: int) -> int:
+        """What only the exchange knows: whose side an order is on, and how many tiers there are."""
+        if command.kind == CommandKind.REPLACE:
+            order = self.books[command.market].book.find(command.order_id)
+            if order and order.owner == command.owner and order.side != command.side:
+                return Refusal.WRONG_SIDE
+        if is_order(command) and tier >= len(self.listings[command.market].tiers):
+            return Refusal.BAD_TIER
+        return NO_REFUSAL
+
+    # What can be seen
+
+    def open_orders(self) -> list[tuple[int, Order]]:
+        return [
+            (market, order)
+            for market, oracle in enumerate(self.books)
+            for order in oracle.book.all_orders()
+        ]
+
+    def open_holds(self) -> list[OpenHold]:
+        return sorted(
+            OpenHold(market, order_id, hold.account, hold.asset, hold.side, hold.tier, hold.held)
+            for market, holds in enumerate(self.holds)
+            for order_id, hold in holds.by_id.items()
+        )
+
+    def totals(self) -> dict[int, tuple[int, int, int]]:
+        """(available, held, outside) of each asset that ever came in."""
+        balances = self.accounts.balances()
+        return {
+            asset: (
+                sum(both[0] for key, both in balances.items() if key[1] == asset),
+                sum(both[1] for key, both in balances.items() if key[1] == asset),
+                outside,
+            )
+            for asset, outside in sorted(self.accounts.outside.items())
+        }
+
+
+def rejected(command: Command, reason: int) -> Event:
+    """The event of a command that never came to its book."""
+    is_placed = is_order(command) and command.side in (Side.BUY, Side.SELL)
+    return Event(
+        timestamp_ns=command.timestamp_ns,
+        order_id=command.order_id,
+        price_ticks=command.price_ticks,
+        qty_lots=command.qty_lots,
+        owner=command.owner,
+        kind=EventKind.REJECTED,
+        reason=reason,
+        side=command.side if is_placed else Side.NONE,
+    )
