@@ -20,11 +20,11 @@ DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
 KIND := core-$(if $(filter-out 0,$(NEXTRADE_DEBUG)),debug,fast)$(if $(filter-out 0,$(NEXTRADE_NATIVE)),-native)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build bench test test-full soak sanitize fuzz check lint types floors stubs \
+.PHONY: help run build bench bench-formats test test-full soak sanitize fuzz check lint types floors stubs \
     examples format wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set up: each step leaves a stamp in the virtual environment ---------------------------
 
@@ -37,7 +37,7 @@ $(VENV)/.build-tools: $(VENV)/.made pyproject.toml
 	@$(PIP) install "setuptools>=77" "cython>=3.1,<4" "numpy>=2,<3"
 	@touch $@
 
-MODULES := _book _wire _messages
+MODULES := _book _wire _messages _balances
 ifneq ($(foreach module,$(MODULES),$(if $(wildcard src/nextrade/$(module)*.so),,missing)),)
 $(shell rm -f $(VENV)/.core-*)
 endif
@@ -66,6 +66,9 @@ run: build ## generate a day of order flow and replay it through the book
 
 bench: build $(VENV)/.dev ## measure the book against the ladder, one table
 	$(BIN)/python bench/run.py
+
+bench-formats: build $(VENV)/.dev ## measure replays from the file to the summary, by format and mode
+	$(BIN)/python -m bench.formats --memory
 
 # --- prove ---------------------------------------------------------------------------------
 

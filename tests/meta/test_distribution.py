@@ -17,7 +17,7 @@ import pytest
 from .tree import ROOT, source_files
 
 NOT_IN_WHEEL = {".pyx", ".c", ".cpp", ".h", ".html"}
-IN_WHEEL = {".py", ".pyi", ".pxd", ".lua"}
+IN_WHEEL = {".py", ".pyi", ".pxd", ".lua", ".toml"}
 NOT_IN_SDIST = (".ci/", ".github/", ".git")
 
 
@@ -123,7 +123,7 @@ def test_wheel_built_from_the_sdist(copied: Path, tmp_path: Path) -> None:
     compiled = {name for name in package if name.endswith((".so", ".pyd"))}
 
     assert package - compiled == expected_in_wheel(copied)
-    modules = {"nextrade/_book", "nextrade/_wire", "nextrade/_messages"}
+    modules = {f"nextrade/{name}" for name in ("_book", "_wire", "_messages", "_balances")}
     assert {name.split(".")[0] for name in compiled} == modules
     assert len(compiled) == len(modules)
     assert not [name for name in names if Path(name).suffix in NOT_IN_WHEEL]
