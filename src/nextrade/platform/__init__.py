@@ -1,0 +1,1 @@
+"""Plumbing under the services: journal, snapshots, settings. It knows no orders or accounts."""
