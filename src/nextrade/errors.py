@@ -12,6 +12,7 @@
     +-- JournalError             what must be kept cannot be written, or read back
     |   +-- JournalDamaged       a journal is not what was written: file and offset
     |   +-- JournalLocked        another process has this journal open
+    +-- SettingsError            a setting is wrong; the message says where and what would fit
     +-- MissingExtra             an optional package is needed for this call
     +-- LedgerError              the ledger refused a call, and nothing has changed
         +-- InsufficientFunds    there is less available (or held) than the call would take
@@ -79,6 +80,10 @@ class JournalDamaged(JournalError):
 
 class JournalLocked(JournalError):
     """Another process, whose id the message names, has this journal open for writing."""
+
+
+class SettingsError(NexTradeError, ValueError):
+    """A setting cannot hold; the message names file or variable, section, key and the remedy."""
 
 
 class MissingExtra(NexTradeError, ImportError):
