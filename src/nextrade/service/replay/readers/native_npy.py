@@ -55,7 +55,8 @@ class NativeNpy:
                 data = stream.read(count * COMMAND_DTYPE.itemsize)
                 if len(data) < count * COMMAND_DTYPE.itemsize:
                     self._check_room(start * COMMAND_DTYPE.itemsize + len(data))
-                yield Batch(np.frombuffer(data, COMMAND_DTYPE).copy(), start + count)
+                # Of bytes that can be written to: NumPy copies records field by field.
+                yield Batch(np.frombuffer(bytearray(data), COMMAND_DTYPE), start + count)
             stream.read(1)  # a packed file is checked at its end
 
     def remarks(self) -> list[str]:
