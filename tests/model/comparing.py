@@ -13,8 +13,8 @@ def difference(expected: Any, actual: Any, commands: Sequence[Command], referenc
     try:
         theirs = actual.process(commands)
         return (
-            _rows("event", ours[0], theirs[0])
-            or _rows("level update", ours[1], theirs[1])
+            first_difference("event", ours[0], theirs[0])
+            or first_difference("level update", ours[1], theirs[1])
             or state_difference(expected, actual, references)
         )
     # An exception of the compiled book is a difference like any other: it is to be made small.
@@ -53,7 +53,8 @@ def state_difference(expected: Any, actual: Any, references: Iterable[int] = (0,
     return ""
 
 
-def _rows(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+def first_difference(name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+    """Compare two lists. Answers with the first place where they differ, or ''."""
     for index in range(max(len(ours), len(theirs))):
         expected = ours[index] if index < len(ours) else None
         actual = theirs[index] if index < len(theirs) else None

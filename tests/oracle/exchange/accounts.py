@@ -2,6 +2,9 @@
 
 from tests.oracle.codes import I64_MAX
 
+MOST_FROM_OUTSIDE = 2**62
+"""No asset comes in beyond this, so that no sum of balances can pass 64 bits."""
+
 
 class LedgerObjects(Exception):
     """The ledger would not do this; ``args[0]`` names the package's error that says the same."""
@@ -43,9 +46,8 @@ class Accounts:
 
     def is_new(self, reference: str, kind: str, *details: int) -> bool:
         """Whether this is still to be done. A reference means one thing for ever."""
-        amount = details[-1]
-        if not 0 < amount <= I64_MAX:
-            raise LedgerObjects("AmountOverflow")
+        if not 0 < details[-1] <= I64_MAX:
+            raise LedgerObjects("ValueError")
         if self.references.setdefault(reference, (kind, details)) != (kind, details):
             raise LedgerObjects("ReferenceReused")
         return reference not in self.done
@@ -53,7 +55,7 @@ class Accounts:
     def credit(self, reference: str, account: int, asset: int, amount: int) -> bool:
         if not self.is_new(reference, "credit", account, asset, amount):
             return False
-        if self.outside.get(asset, 0) + amount > I64_MAX:
+        if self.outside.get(asset, 0) + amount > MOST_FROM_OUTSIDE:
             raise LedgerObjects("AmountOverflow")
         self.done[reference] = "credited"
         self.outside[asset] = self.outside.get(asset, 0) + amount
@@ -78,10 +80,12 @@ class Accounts:
         return self.end(reference, "refunded")
 
     def end(self, reference: str, how: str) -> bool:
+        if self.done.get(reference) not in ("held", "captured", "refunded"):
+            raise LedgerObjects("UnknownReference")
         if self.done[reference] == how:
             return False
         if self.done[reference] != "held":
-            raise LedgerObjects("ReferenceReused")
+            raise LedgerObjects("HoldFinished")
         self.done[reference] = how
         account, asset, amount = self.references[reference][1]
         if how == "captured":
@@ -92,6 +96,8 @@ class Accounts:
         return True
 
     def transfer(self, reference: str, giver: int, taker: int, asset: int, amount: int) -> bool:
+        if giver == taker:
+            raise LedgerObjects("ValueError")
         if not self.is_new(reference, "transfer", giver, taker, asset, amount):
             return False
         if self.available.get((giver, asset), 0) < amount:

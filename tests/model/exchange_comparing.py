@@ -1,0 +1,73 @@
+"""Where two exchanges differ, in words, and the shortest list of steps that shows it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.model.comparing import as_code, first_difference, smallest
+from tests.model.exchange_streams import Batch, Money, Restart, Step
+
+
+def difference(expected: Any, actual: Any, step: Step) -> str:
+    """Let both exchanges take one step. Answers with the first difference, or ''."""
+    if isinstance(step, Money):
+        ours = [expected.money(step)]
+    elif isinstance(step, Batch):
+        requests = expected.requests(step)
+        ours = expected.process(step)
+    expected.check()
+    try:
+        if isinstance(step, Restart):
+            actual.restart()
+        elif isinstance(step, Money):
+            found = first_difference("answer", ours, [actual.money(step)])
+        else:
+            found = first_difference("request", requests, actual.requests(step))
+            found = found or first_difference("event", ours, actual.process(step))
+        if not isinstance(step, Restart) and found:
+            return found
+        actual.check()
+        return state_difference(expected, actual)
+    # An exception of the real exchange is a difference like any other: it is to be made small.
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {error}"
+
+
+def state_difference(expected: Any, actual: Any) -> str:
+    """Compare all balances, the hold of every open order, and the totals."""
+    return (
+        first_difference(
+            "balance", sorted(expected.balances().items()), sorted(actual.balances().items())
+        )
+        or first_difference("hold", expected.open_holds(), actual.open_holds())
+        or first_difference(
+            "total", sorted(expected.totals().items()), sorted(actual.totals().items())
+        )
+    )
+
+
+def one_by_one(steps: Sequence[Step]) -> list[Step]:
+    """The same steps with a batch for each command."""
+    apart: list[Step] = []
+    for step in steps:
+        if isinstance(step, Batch):
+            apart += [
+                Batch(step.partition, (command,), (tier,), (1,))
+                for command, tier in zip(step.commands, step.tiers, strict=True)
+            ]
+        else:
+            apart.append(step)
+    return apart
+
+
+def shortest(steps: Sequence[Step], fails: Any) -> list[Step]:
+    """As few steps as can be found that still fail, with single commands if these do."""
+    apart = one_by_one(steps)
+    return smallest(apart if fails(apart) else steps, fails)
+
+
+def as_text(step: Step) -> str:
+    """A step as Python that makes it."""
+    if not isinstance(step, Batch):
+        return repr(step)
+    commands = ", ".join(as_code(command) for command in step.commands)
+    return f"Batch({step.partition}, ({commands},), {step.tiers}, {step.frames})"

@@ -1,0 +1,226 @@
+"""The oracle's exchange and the real one behind one face, which answers in plain values."""
+
+import importlib.util
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from nextrade.errors import NexTradeError
+from tests.model.compiled import command_array, event_list
+from tests.model.exchange_settings import ASSETS, MARKETS
+from tests.model.exchange_streams import Batch, Money
+from tests.oracle.exchange import checking
+from tests.oracle.exchange.accounts import LedgerObjects
+from tests.oracle.exchange.exchange import Exchange, MarketEvent, OpenHold
+from tests.oracle.exchange.listing import Listing
+
+NOTHING = (0, 0, 0, 0)
+
+
+class Plain:
+    """The oracle."""
+
+    def __init__(self, listings: tuple[Listing, ...]) -> None:
+        self.exchange = Exchange(listings)
+
+    def money(self, step: Money) -> bool | str:
+        """What a call of the ledger answers: done, done before, or the name of its error."""
+        try:
+            return getattr(self.exchange.accounts, step.call)(*step.arguments)
+        except LedgerObjects as objection:
+            return objection.args[0]
+
+    def process(self, batch: Batch) -> list[MarketEvent]:
+        return self.exchange.process(batch.partition, batch.commands, batch.tiers)
+
+    def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
+        requests = self.exchange.requests(batch.partition, batch.commands)
+        return [(one.refusal, one.account, one.asset, one.amount) for one in requests]
+
+    def balances(self) -> dict[tuple[int, int], tuple[int, int]]:
+        return self.exchange.accounts.balances()
+
+    def open_holds(self) -> list[OpenHold]:
+        return self.exchange.open_holds()
+
+    def totals(self) -> dict[int, tuple[int, int, int]]:
+        return self.exchange.totals()
+
+    def check(self) -> None:
+        checking.check(self.exchange)
+
+    def restart(self) -> None:
+        """An oracle forgets nothing."""
+
+
+def decimal_text(number: Fraction) -> str:
+    """A fraction as decimal text, exactly."""
+    decimals = next(count for count in range(19) if (number * 10**count).denominator == 1)
+    digits = str(int(number * 10**decimals)).zfill(decimals + 1)
+    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+
+
+def real_listings(listings: tuple[Listing, ...], names: tuple[str, ...] = MARKETS) -> Any:
+    """The same listings for the package: assets without decimals, so a unit is a unit."""
+    from nextrade.domain.listings import Fees, Listings
+    from nextrade.domain.listings import Listing as RealListing
+
+    from nextrade.domain.assets import Asset
+    from nextrade.domain.markets import Market
+
+    assets = tuple(Asset(name, 0) for name in ASSETS)
+    made = []
+    for name, listing in zip(names, listings, strict=False):
+        tick_size = Fraction(listing.quote_units_per_tick_lot, listing.base_units_per_lot)
+        market = Market(
+            name,
+            assets[listing.base],
+            assets[listing.quote],
+            tick_size=decimal_text(tick_size),
+            lot_size=str(listing.base_units_per_lot),
+        )
+        made.append(
+            RealListing(
+                market,
+                partition=listing.partition,
+                min_qty_lots=listing.min_qty,
+                max_qty_lots=listing.max_qty,
+                min_notional=listing.min_notional,
+                max_notional=listing.max_notional,
+                tiers=tuple(Fees(maker=fees.maker, taker=fees.taker) for fees in listing.tiers),
+            )
+        )
+    return Listings(assets, tuple(made))
+
+
+MODULES = ("nextrade.domain.listings", "nextrade.domain.partition", "nextrade.service.ledger")
+
+
+def missing_modules() -> list[str]:
+    """What of the real exchange is not there."""
+    return [name for name in MODULES if importlib.util.find_spec(name) is None]
+
+
+class Real:
+    """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
+
+    def __init__(self, listings: tuple[Listing, ...], names: tuple[str, ...] = MARKETS) -> None:
+        from nextrade.domain.partition import Partition
+
+        from nextrade.service.ledger import MemoryLedger
+
+        self.listings = real_listings(listings, names)
+        numbers = range(1 + max(listing.partition for listing in listings))
+        self.partitions = [Partition(self.listings, number) for number in numbers]
+        self.batches = [0 for _ in numbers]
+        self.frames = 0
+        self.ledger = MemoryLedger()
+
+    def money(self, step: Money) -> bool | str:
+        """What a call of the ledger answers: done, done before, or the name of its error."""
+        try:
+            return getattr(self.ledger, step.call)(*step.arguments)
+        except (NexTradeError, ValueError) as error:
+            return type(error).__name__
+
+    def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
+        asked = self.partitions[batch.partition].reservations(command_array(list(batch.commands)))
+        columns = (asked.refusal, asked.account, asked.asset, asked.amount)
+        return [
+            (int(refusal), int(account), int(asset), int(amount)) if amount or refusal else NOTHING
+            for refusal, account, asset, amount in zip(*columns, strict=True)
+        ]
+
+    def process(self, batch: Batch) -> list[MarketEvent]:
+        """The way of a batch: reserve frame by frame, match, settle."""
+        number = batch.partition
+        partition = self.partitions[number]
+        commands = command_array(list(batch.commands))
+        tiers = np.array(batch.tiers, dtype=np.uint8)
+        granted, frames = self.reserve(number, commands, batch.frames)
+        outcome = partition.process(commands, tiers, granted)
+        postings_are_in_order(outcome.postings)
+        self.batches[number] += 1
+        self.ledger.settle(number, 1, self.batches[number], outcome.postings, frames)
+        markets = outcome.markets.tolist()
+        events = event_list(outcome.events)
+        return [MarketEvent(*pair) for pair in zip(markets, events, strict=True)]
+
+    def reserve(
+        self, number: int, commands: np.ndarray, sizes: tuple[int, ...]
+    ) -> tuple[np.ndarray, list[int]]:
+        """Ask the ledger for each frame, some of them twice. Answers with what was granted."""
+        from nextrade.domain.postings import REQUEST_DTYPE
+
+        asked = self.partitions[number].reservations(commands)
+        granted = np.zeros(len(commands), dtype=np.int64)
+        frames, start = [], 0
+        for size in sizes:
+            frame = np.arange(start, start + size)
+            start += size
+            wanting = frame[(asked.refusal[frame] == 0) & (asked.amount[frame] > 0)]
+            requests = np.zeros(len(wanting), dtype=REQUEST_DTYPE)
+            for name in ("account", "asset", "amount"):
+                requests[name] = getattr(asked, name)[wanting]
+            self.frames += 1
+            frames.append(self.frames)
+            answer = self.ledger.reserve(number, 1, self.frames, requests)
+            again = self.ledger.reserve(number, 1, self.frames, requests)
+            assert answer.tolist() == again.tolist()
+            granted[wanting] = np.where(answer, requests["amount"], -1)
+        return granted, frames
+
+    def balances(self) -> dict[tuple[int, int], tuple[int, int]]:
+        return {
+            (account, asset): (available, held)
+            for account, asset, available, held in self.ledger.all_balances().tolist()
+        }
+
+    def open_holds(self) -> list[OpenHold]:
+        holds = np.concatenate([partition.open_orders() for partition in self.partitions])
+        return sorted(OpenHold(*(int(hold[name]) for name in OpenHold._fields)) for hold in holds)
+
+    def totals(self) -> dict[int, tuple[int, int, int]]:
+        totals = self.ledger.totals()
+        assert not totals["in_flight"].any()
+        names = ("available", "held", "outside")
+        return {int(total["asset"]): tuple(int(total[name]) for name in names) for total in totals}
+
+    def check(self) -> None:
+        """What must hold whatever the oracle says."""
+        held: dict[tuple[int, int], int] = {}
+        for hold in self.open_holds():
+            assert hold.held >= 0
+            held[hold.account, hold.asset] = held.get((hold.account, hold.asset), 0) + hold.held
+        for key, (available, amount) in self.balances().items():
+            assert available >= 0
+            assert amount >= held.get(key, 0)
+
+    def restart(self) -> None:
+        """Write everything down, forget it, and read it again."""
+        from nextrade.domain.partition import Partition
+
+        from nextrade.service.ledger import MemoryLedger
+
+        hashes = [partition.state_hash() for partition in self.partitions]
+        self.partitions = [
+            Partition.restore(self.listings, number, partition.snapshot())
+            for number, partition in enumerate(self.partitions)
+        ]
+        assert [partition.state_hash() for partition in self.partitions] == hashes
+        before = self.ledger.state_hash()
+        self.ledger = MemoryLedger.restore(self.ledger.snapshot())
+        assert self.ledger.state_hash() == before
+
+
+def postings_are_in_order(postings: np.ndarray) -> None:
+    """Netted, ascending, none for nothing, and nothing made or lost in any asset."""
+    keys = [(int(one["account"]), int(one["asset"])) for one in postings]
+    assert keys == sorted(set(keys))
+    assert all(one["available"] != 0 or one["held"] != 0 for one in postings)
+    sums: dict[int, int] = {}
+    for one in postings:
+        asset = int(one["asset"])
+        sums[asset] = sums.get(asset, 0) + int(one["available"]) + int(one["held"])
+    assert not any(sums.values())

@@ -1,0 +1,212 @@
+"""Seeded streams for a whole exchange: money comes and goes between batches of commands.
+
+Built on the streams of single markets, with ids that are told apart by market, owners that are
+accounts, and worst prices where nothing else bounds an order. The same seed gives the same
+steps on every machine, and what a step asks for does not depend on what became of others, so
+a failing stream stays one when steps are taken out of it.
+"""
+
+import random
+from typing import NamedTuple
+
+from tests.model.exchange_settings import SETTINGS, Setting
+from tests.model.streams import Stream
+from tests.oracle.codes import I64_MAX, CommandKind, Side
+from tests.oracle.records import Command
+
+OPERATORS = (CommandKind.EXPIRE, CommandKind.SET_STATE, CommandKind.UNCROSS)
+MOST_IN = 2**61
+"""No asset ever gets more from outside, so that no sum meets the ledger's own limits."""
+
+
+class Batch(NamedTuple):
+    """Commands that one partition runs together, and into which frames they are cut."""
+
+    partition: int
+    commands: tuple[Command, ...]
+    tiers: tuple[int, ...]
+    frames: tuple[int, ...]
+
+
+class Money(NamedTuple):
+    """One call of the ledger: its name and its arguments."""
+
+    call: str
+    arguments: tuple[object, ...]
+
+
+class Restart(NamedTuple):
+    """Everything that remembers is written down, forgotten and read again."""
+
+
+Step = Batch | Money | Restart
+
+
+class MarketStream(Stream):
+    """Commands for one market of an exchange."""
+
+    def __init__(self, seed: int, market: int, setting: Setting, accounts: int) -> None:
+        super().__init__(seed)
+        self.market = market
+        self.listing = setting.listings[market]
+        self.ids = self.random.choice([10, 40, 200])
+        self.id_stride, self.id_base = 3, 1 + market
+        self.owners = accounts
+        self.center = setting.price
+        self.width = self.random.choice([1, setting.width])
+        self.max_lots = setting.max_lots
+        self.amount_step = self.center
+        self.huge = self.random.choice([0.0, 0.0, 0.02, 0.05])
+        self.time = 0
+        self.sides: dict[int, int] = {}
+
+    def command(self) -> Command:
+        command = super().command()._replace(market=self.market)
+        if command.kind == CommandKind.PLACE:
+            self.sides[command.order_id] = command.side
+        elif command.kind == CommandKind.REPLACE and not self.chance(0.03):
+            command = command._replace(side=self.sides.get(command.order_id, Side.BUY))
+        return self.spoil(command) if self.chance(self.odd / 5) else command
+
+    def meant_command(self) -> Command:
+        command = super().meant_command()
+        if command.kind in OPERATORS and self.chance(0.02):
+            return command._replace(owner=self.owner())
+        if command.kind == CommandKind.REPLACE and not self.chance(0.02):
+            return command._replace(owner=max(command.owner, 1))
+        return command
+
+    def place(self, kind: int, order_type: int) -> Command:
+        command = super().place(kind, order_type)
+        if command.price_ticks == 0 and not self.chance(0.1):
+            return command._replace(price_ticks=self.price())
+        return command
+
+    def lots(self) -> int:
+        """Now and then as many as a hold can just be worth, or one more."""
+        if self.chance(self.huge):
+            worth = self.listing.base_units_per_lot
+            if self.chance(0.5):
+                worth = self.listing.quote_units_per_tick_lot * self.center
+            return min(I64_MAX, I64_MAX // worth + self.random.randint(-1, 1))
+        return super().lots()
+
+    def owner(self) -> int:
+        return 0 if self.chance(0.01) else self.random.randint(1, self.owners)
+
+
+class ExchangeStream:
+    """A source of steps with a temperament of its own."""
+
+    def __init__(self, seed: int, setting: Setting | None = None) -> None:
+        self.random = random.Random(seed)
+        pick = self.random.choice
+        self.setting = setting or pick(SETTINGS)
+        self.accounts = pick([1, 2, 3, 5, 8])
+        self.riches = pick([2, 20, 200, 2000])
+        self.markets = [
+            MarketStream(seed * 8 + number, number, self.setting, self.accounts)
+            for number in range(len(self.setting.listings))
+        ]
+        self.batch_sizes = pick([[1], [1, 2, 5], [1, 10, 60], [60, 200]])
+        self.money = pick([0.05, 0.3, 0.6])
+        self.restarts = pick([0.0, 0.05])
+        self.strays = pick([0.0, 0.02])
+        self.references = 0
+        self.known: list[Money] = []
+        self.withdrawals: list[str] = []
+        self.came_in = dict.fromkeys(range(3), 0)
+
+    def steps(self, commands: int) -> list[Step]:
+        """Steps with about so many commands in their batches."""
+        steps: list[Step] = [
+            self.credit(account, asset)
+            for account in range(1, self.accounts + 1)
+            for asset in range(3)
+            if self.chance(0.9)
+        ]
+        given = 0
+        while given < commands:
+            if self.chance(self.restarts):
+                steps.append(Restart())
+            if self.chance(self.money):
+                steps.append(self.some_money())
+            batch = self.batch(min(self.random.choice(self.batch_sizes), commands - given))
+            given += len(batch.commands)
+            steps.append(batch)
+        return steps
+
+    def batch(self, size: int) -> Batch:
+        partition = self.random.randrange(self.setting.partitions)
+        own = [
+            market
+            for market, listing in zip(self.markets, self.setting.listings, strict=True)
+            if listing.partition == partition
+        ]
+        commands, tiers = [], []
+        for _ in range(size):
+            stray = self.chance(self.strays)
+            command = self.random.choice(self.markets if stray else own).command()
+            if stray and self.chance(0.2):
+                command = command._replace(market=self.random.choice([3, 2**32 - 1]))
+            commands.append(command)
+            known_tiers = len(self.setting.listings[0].tiers)
+            tiers.append(255 if self.chance(0.005) else self.random.randrange(known_tiers))
+        frames = []
+        left = size
+        while left:
+            frames.append(self.random.randint(1, left))
+            left -= frames[-1]
+        return Batch(partition, tuple(commands), tuple(tiers), tuple(frames))
+
+    def some_money(self) -> Money:
+        """A deposit, a step of a withdrawal, a transfer, or one of these once more."""
+        kind = self.random.choice(["credit", "hold", "capture", "refund", "transfer", "again"])
+        account, asset = self.random.randint(1, self.accounts), self.random.randrange(3)
+        if kind in ("capture", "refund") and self.withdrawals:
+            return Money(kind, (self.random.choice(self.withdrawals),))
+        if kind == "again" and self.known:
+            return self.again()
+        if kind == "hold":
+            money = Money("hold", (self.reference(), account, asset, self.amount(asset)))
+            self.withdrawals.append(str(money.arguments[0]))
+        elif kind == "transfer":
+            other = self.random.randint(1, self.accounts)
+            amount = self.amount(asset)
+            money = Money("transfer", (self.reference(), account, other, asset, amount))
+        else:
+            return self.credit(account, asset)
+        self.known.append(money)
+        return money
+
+    def again(self) -> Money:
+        """A reference that was given before, with the same details or with others."""
+        money = self.random.choice(self.known)
+        if self.chance(0.7):
+            return money
+        *rest, amount = money.arguments
+        return Money(money.call, (*rest, int(str(amount)) + 1))
+
+    def credit(self, account: int, asset: int) -> Money:
+        amount = min(self.amount(asset) * self.riches, MOST_IN - self.came_in[asset])
+        amount = max(amount, 1)
+        self.came_in[asset] += amount
+        money = Money("credit", (self.reference(), account, asset, amount))
+        self.known.append(money)
+        return money
+
+    def amount(self, asset: int) -> int:
+        return self.random.randint(1, self.setting.worth(asset))
+
+    def reference(self) -> str:
+        self.references += 1
+        return f"reference {self.references}"
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+
+def exchange_stream(seed: int, commands: int) -> tuple[Setting, list[Step]]:
+    """The setting and steps of a seed."""
+    source = ExchangeStream(seed)
+    return source.setting, source.steps(commands)
