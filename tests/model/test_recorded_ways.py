@@ -81,21 +81,21 @@ def test_stopping_and_resuming_changes_nothing(
 ) -> None:
     """Stopped at random places, written down and taken up again: the same figures."""
     path = written(form, seed, tmp_path)
-    settings = {"batch": 16, "sample_every": "5"}
+    settings = {"batch": 1, "sample_every": "5"}
     whole = run(path, mode, **settings)
     source = random.Random(seed)
 
     replay = Replay(path, mode=mode, **settings)
-    found = outcome(replay, stop_after=source.randint(1, 5))
+    found = outcome(replay, stop_after=source.randint(20, 90))
     stops = 0
     while found.report.stopped_at is not None:
         stops += 1
         checkpoint = tmp_path / f"checkpoint{stops}"
         replay.checkpoint(checkpoint)
         replay = Replay.resume(path, checkpoint)
-        found = outcome(replay, found, stop_after=source.randint(1, 9))
+        found = outcome(replay, found, stop_after=source.randint(20, 90))
 
-    assert stops > 1
+    assert stops
     assert_same(found, whole)
 
 
