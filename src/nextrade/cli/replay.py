@@ -14,7 +14,7 @@ import click
 from ..service.replay import DEFAULT_BATCH, FORMATS, MODES, Replay
 from ..service.replay.outputs import Outputs, Wanted
 from ..service.replay.report import Report
-from .failures import DataFailure, Interrupted
+from .failures import Interrupted
 
 _FORMATS = "\n".join(f"    {known.name:<10} {known.summary}" for known in FORMATS.values())
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -166,9 +166,6 @@ def replay_command(
         report, interrupted = _run(
             replay, Wanted(trades, events, depth, page, checkpoint), stop_after
         )
-    if market is not None and not report.markets:
-        known = ", ".join(getattr(replay.source, "markets", [])[:20])
-        raise DataFailure(f"{file}: nothing of market {market!r} in this file; it has {known}")
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))
     else:

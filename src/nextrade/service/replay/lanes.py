@@ -18,6 +18,7 @@ from .messages import MESSAGE_DTYPE, Messages
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book, rebuild_commands, true_times
 from .report import Check
+from .writers.layouts import depth_rows
 
 _Records = npt.NDArray[np.void]
 _Counts = npt.NDArray[np.int64]
@@ -30,6 +31,11 @@ class Samples(NamedTuple):
     place: _Counts
     depth: _Records
     """DEPTH_DTYPE, shape (moments, 2, levels)."""
+
+    def table(self, market: int = 0) -> _Records:
+        """One row a moment, for ``to_pandas`` and ``to_polars``: time, place, market, and for each
+        level ``bid_price_ticks_1``, ``bid_qty_lots_1``, ``bid_orders_1``, ``ask_price_ticks_1``."""
+        return depth_rows(self.timestamp_ns, self.place, market, self.depth)
 
 
 class Step(NamedTuple):

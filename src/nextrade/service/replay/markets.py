@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..._book import OrderBook
 from ...enums import TradingState
+from ...errors import DataError
 from .agent import Agent, Desk
 from .flow_lane import FlowLane
 from .incoming import Incoming
@@ -97,6 +98,18 @@ class Markets:
     def passed_over(self, number: int) -> bool:
         """Whether this market is not wanted."""
         return self._only is not None and self.name(number) != self._only
+
+    def check_wanted(self) -> None:
+        """After the last record: DataError if a market that was asked for never came up."""
+        absent = list(self._books)
+        if self._only is not None and not self.by_number:
+            absent.append(self._only)
+        if absent:
+            names = list(getattr(self._source, "markets", []))
+            there = ", ".join(names[:20] or [self.name(number) for number in self.by_number])
+            raise DataError(
+                f"{self._source.path}: nothing of market {absent[0]!r} in this file; it has {there}"
+            )
 
     def state(self) -> dict[int, dict[str, Any]]:
         """What a checkpoint keeps of all markets."""

@@ -329,6 +329,8 @@ class MatchLane:
             self._auctions.append(Auction(walk.place(at)))
             walk.control(at, _state_command(TradingState.AUCTION))
             return
+        # It ends with the message before: the next may be in a later chunk, or never come.
+        last = max(at - 1, 0)
         book = self.engine.book
         recorded_ticks = self._auctions[-1].ticks
         self._auctions[-1].expect(book)
@@ -336,11 +338,11 @@ class MatchLane:
             self._auctions.pop()  # nothing traded: what had crossed was taken back
         if self._guided:
             if recorded_is_here:
-                copy_recorded(book, self.recorded, walk.now_ns(at))
+                copy_recorded(book, self.recorded, walk.now_ns(last))
                 return
-            walk.control(at, _state_command(TradingState.OPEN))
+            walk.control(last, _state_command(TradingState.OPEN))
         else:
-            walk.control(at, _uncross_command(recorded_ticks))
+            walk.control(last, _uncross_command(recorded_ticks))
 
 
 def _state_command(state: TradingState) -> Commands:

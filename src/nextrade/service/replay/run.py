@@ -47,8 +47,8 @@ class Replay:
     orders of its own, which arrive ``agent_latency_ns`` later. ``batch`` bounds the records of
     a step; an agent that must see each event asks for 1. ``market`` leaves all others out.
     ``sample_every`` is a number of records, or a duration such as ``"1s"``, between samples of
-    the best ``levels`` levels. ``hindsight=False`` leaves out the first pass that looks for
-    orders which rested before the recording starts.
+    the best ``levels`` levels. ``hindsight`` is the first pass that looks for orders which
+    rested before the recording starts; it is made unless books that have them are given.
 
     Raises DataError if the file cannot be read or the mode does not fit it, ValueError for a
     batch or levels below 1, a negative latency, or a sampling that is neither number nor
@@ -70,7 +70,7 @@ class Replay:
         levels: int = 10,
         sample_every: str | int = "",
         skip_bad: bool = False,
-        hindsight: bool = True,
+        hindsight: bool | None = None,
         progress: Progress = _silent,
     ) -> None:
         if batch < 1:
@@ -80,6 +80,8 @@ class Replay:
         if agent_latency_ns < 0:
             raise ValueError(f"agent_latency_ns must not be negative, as {agent_latency_ns} is")
         sample_every = str(sample_every)
+        if hindsight is None:
+            hindsight = book is None and not books
         self.source = (
             open_source(path, format_name, skip_bad=skip_bad)
             if isinstance(path, str | Path)
@@ -156,6 +158,8 @@ class Replay:
                 break
         else:
             self._ended = not self._course.stopping
+            if self._ended:
+                self._markets.check_wanted()
         self._totals.seconds += perf_counter() - started
 
     def run(self) -> Report:

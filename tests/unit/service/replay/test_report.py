@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextrade import COMMAND_DTYPE, EventKind, OrderBook, generate, replay
-from nextrade.service.replay import open_source, open_writer, run
+from nextrade import COMMAND_DTYPE, DataError, EventKind, OrderBook, Replay, generate, replay
+from nextrade.service.replay import open_writer
 from nextrade.service.replay.report import decimal_text
 from nextrade.service.replay.tally import exact_sum
 
@@ -63,7 +63,7 @@ def test_the_batch_size_changes_nothing(day: Path, batch: int) -> None:
 def test_progress_ends_at_the_length(day: Path) -> None:
     """The progress function is called for each batch, the last time at the end."""
     calls: list[tuple[int, int, int]] = []
-    run(open_source(day), batch=6000, progress=lambda *call: calls.append(call))
+    Replay(day, batch=6000, progress=lambda *call: calls.append(call)).run()
 
     assert [call[2] for call in calls] == [6000, 12_000, 18_000, 20_000]
     assert calls[-1][:2] == (20_000, 20_000)
@@ -117,3 +117,21 @@ def test_sums_do_not_wrap(values: list[int]) -> None:
 def test_fractions_are_rendered_without_floats(value: Fraction, decimals: int, text: str) -> None:
     """Rounded half to even in whole numbers, however large."""
     assert decimal_text(value, decimals) == text
+
+
+def test_a_market_that_never_comes_up_is_named(day: Path) -> None:
+    """The error says which markets there are, whether one was chosen or a book given for it."""
+    with pytest.raises(DataError, match="nothing of market 'XYZ' in this file; it has"):
+        Replay(day, market="XYZ").run()
+    with pytest.raises(DataError, match="nothing of market 'ABC'"):
+        Replay(day, books={"ABC": OrderBook()}).run()
+
+
+def test_samples_are_a_table_too(day: Path) -> None:
+    """A row a moment holds what the samples hold."""
+    step = next(step for step in Replay(day, sample_every=100, levels=3) if len(step.samples.depth))
+    table = step.samples.table(7)
+
+    assert (table["market"] == 7).all()
+    assert table["timestamp_ns"].tolist() == step.samples.timestamp_ns.tolist()
+    assert table["ask_qty_lots_3"].tolist() == step.samples.depth["qty_lots"][:, 1, 2].tolist()
