@@ -20,8 +20,8 @@ DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
 KIND := core-$(if $(filter-out 0,$(NEXTRADE_DEBUG)),debug,fast)$(if $(filter-out 0,$(NEXTRADE_NATIVE)),-native)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build bench bench-formats test test-full soak sanitize fuzz check lint types floors stubs \
-    examples format wheel clean
+.PHONY: help run build bench bench-formats test test-full soak sanitize fuzz fuzz-readers faults check lint \
+    types floors stubs examples format wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,14 +83,27 @@ test-full: build $(VENV)/.dev ## every test, with long searches
 soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so many)
 	$(BIN)/python -m bench.soak --commands $(SOAK)
 
+faults: build $(VENV)/.dev ## signals, full disks, damage and abuse of every kind
+	$(PYTEST) tests/faults -m ""
+
+BUILD_SANITIZED = NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
+    build --build-base build/sanitize --build-lib build/sanitize/lib
+# Arrow throws exceptions of C++: the sanitizer must find who throws them when it is loaded.
+UNDER_SANITIZERS = PYTHONPATH=build/sanitize/lib \
+    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so)" \
+    PYTHONMALLOC=malloc UBSAN_OPTIONS=print_stacktrace=1 \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+
 # The tests that measure memory stay out: the address sanitizer keeps what was freed for a while.
+# So do those with limits on memory and time: under it both are other ones.
 sanitize: build $(VENV)/.dev ## the tests with the core under the address and undefined-behaviour sanitizers
-	NEXTRADE_SANITIZE=address,undefined $(BIN)/python setup.py -q \
-	    build --build-base build/sanitize --build-lib build/sanitize/lib
-	PYTHONPATH=build/sanitize/lib LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
-	    PYTHONMALLOC=malloc UBSAN_OPTIONS=print_stacktrace=1 \
-	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-	    $(PYTEST) -s --ignore=tests/meta --ignore=tests/unit/bench
+	$(BUILD_SANITIZED)
+	$(UNDER_SANITIZERS) $(PYTEST) -s --ignore=tests/meta --ignore=tests/unit/bench \
+	    --ignore=tests/faults
+
+fuzz-readers: build $(VENV)/.dev ## search for files that break the readers (SECONDS=n: for so long)
+	$(BUILD_SANITIZED)
+	$(UNDER_SANITIZERS) $(BIN)/python -m tests.fuzz.readers --seconds $(SECONDS)
 
 fuzz: build $(VENV)/.dev ## search for inputs that break the core (SECONDS=n: for so long)
 	tools/fuzz.sh $(BIN)/python $(SECONDS)

@@ -101,7 +101,8 @@ def test_an_interrupted_replay_is_complete_and_goes_on(
     for name in NAMES:
         assert before[name] == whole.rows[name][: len(before[name])]
     assert (tmp_path / "page.html").exists()
-    if done.code == 0 or "come to its end" in done.error:
+    if done.code in (0, -sent) or done.error.startswith("Error: interrupted"):
+        # The replay was over: the signal met the printing, or Python on its way out.
         assert before == whole.rows
         return
     done.failed_well(130)
@@ -123,7 +124,7 @@ def test_two_interrupts_end_at_once(whole: Whole, tmp_path: Path, seed: int) -> 
     moment = random.Random(seed).random()
     done = _interrupted(whole, tmp_path, moment, signal.SIGINT, signal.SIGINT)
 
-    if done.code:
+    if done.code not in (0, -signal.SIGINT):
         done.failed_well(130)
     _check_complete(tmp_path)
 
