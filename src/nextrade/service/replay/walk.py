@@ -23,6 +23,7 @@ from .requests import Requests
 _Records = npt.NDArray[np.void]
 _Counts = npt.NDArray[np.int64]
 
+_NO_POINTS = np.zeros(0, dtype=np.int64)
 _NO_DEPTH = np.zeros((0, 2, 1), dtype=DEPTH_DTYPE)
 
 _NOBODY = -1
@@ -100,10 +101,14 @@ class Walk:
         low, high = int(self._reach[first]), int(self._reach[end])
         begin = bisect_right(self._points_listed, first) if first else 0
         stop = bisect_right(self._points_listed, end)
-        after = self._reach[self._points[begin:stop]] - low
         commands = self.asked.commands[low:high]
-        events, depth = self._engine.run(commands, after, self._depth.shape[2])
-        self._depth[begin:stop] = depth
+        if begin < stop:
+            after = self._reach[self._points[begin:stop]] - low
+            events, self._depth[begin:stop] = self._engine.run(
+                commands, after, self._depth.shape[2]
+            )
+        else:
+            events, _ = self._engine.run(commands, _NO_POINTS, 1)
         self._pieces.append((commands, events, low, first))
         return events
 
