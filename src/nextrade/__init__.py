@@ -38,6 +38,7 @@ from .errors import (
     BookBusy,
     BookStopped,
     DataError,
+    ExchangeError,
     InvariantError,
     MissingExtra,
     NexTradeError,
@@ -48,6 +49,7 @@ from .errors import (
 from .tables import TRADE_DTYPE, to_pandas, to_polars, trades
 
 if TYPE_CHECKING:
+    from .service.exchange import Exchange
     from .service.generate import generate
     from .service.replay import (
         AGENT_IDS,
@@ -97,6 +99,8 @@ __all__ = [
     "DataError",
     "EventFlag",
     "EventKind",
+    "Exchange",
+    "ExchangeError",
     "Indicative",
     "InvariantError",
     "Market",
@@ -140,6 +144,10 @@ def __getattr__(name: str) -> Any:
         from .service import generate as package
 
         found = package.generate
+    elif name == "Exchange":
+        from .service import exchange as exchange_package
+
+        found = exchange_package.Exchange
     elif name in _REPLAY:
         from .service import replay as replay_package
 

@@ -12,7 +12,9 @@
     +-- JournalError             what must be kept cannot be written, or read back
     |   +-- JournalDamaged       a journal is not what was written: file and offset
     |   +-- JournalLocked        another process has this journal open
+    +-- ExchangeError            an exchange is closed, was founded otherwise, or contradicts itself
     +-- SettingsError            a setting is wrong; the message says where and what would fit
+    +-- StackError               a private server cannot be started, stopped or found
     +-- MissingExtra             an optional package is needed for this call
     +-- LedgerError              the ledger refused a call, and nothing has changed
         +-- InsufficientFunds    there is less available (or held) than the call would take
@@ -82,8 +84,16 @@ class JournalLocked(JournalError):
     """Another process, whose id the message names, has this journal open for writing."""
 
 
+class ExchangeError(NexTradeError, RuntimeError):
+    """An exchange cannot do this: it is closed, was founded otherwise, or contradicts itself."""
+
+
 class SettingsError(NexTradeError, ValueError):
     """A setting cannot hold; the message names file or variable, section, key and the remedy."""
+
+
+class StackError(NexTradeError, RuntimeError):
+    """A private server cannot be started, stopped or found; the message names the remedy."""
 
 
 class MissingExtra(NexTradeError, ImportError):

@@ -252,6 +252,14 @@ class MemoryLedger:
         records = records[(records["available"] | records["held"]) != 0]
         return records[np.lexsort((records["asset"], records["account"]))]
 
+    def open_holds(self) -> list[tuple[str, int, int, int]]:
+        """Reference, account, asset and amount of each withdrawal that is held, by reference."""
+        return [
+            (reference, *entry[2][:3])
+            for reference, entry in sorted(self._references.items())
+            if entry[0] == WITHDRAWAL and entry[1] == HELD
+        ]
+
     def totals(self) -> npt.NDArray[np.void]:
         """Sums of each asset that ever came in, ascending."""
         everything = self.all_balances()

@@ -1,0 +1,107 @@
+"""The exchange as a state machine: partitions and a ledger, driven by what the journal records.
+
+Nothing here reads a clock, draws a number or touches a disk. ``Exchange`` wraps it with those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...domain.listings import Listings
+from ...domain.partition import Outcome, Partition
+from ...domain.postings import REQUEST_DTYPE
+from ..ledger.protocol import Ledger
+
+EPOCH = 1
+"""The only one: an exchange in one process is never taken over."""
+
+MONEY_CALLS = ("credit", "hold", "capture", "refund", "transfer")
+"""What a MONEY record may ask of the ledger."""
+
+
+class State(NamedTuple):
+    """What a core knows beside its ledger, for a snapshot."""
+
+    partitions: list[bytes]
+    batches: list[int]
+    tiers: dict[int, int]
+    highest_order_id: int
+    clock_ns: int
+
+
+class Core:
+    """Partitions over one ledger, and what an account's orders pay."""
+
+    def __init__(self, listings: Listings, ledger: Ledger) -> None:
+        self.listings = listings
+        self.ledger = ledger
+        numbers = sorted({listing.partition for listing in listings.listings})
+        self.partitions = {number: Partition(listings, number) for number in numbers}
+        self.batches = {number: ledger.open_partition(number, EPOCH) for number in numbers}
+        self.partition_of = np.array(
+            [listing.partition for listing in listings.listings], dtype=np.uint32
+        )
+        self.tiers: dict[int, int] = {}
+        self.highest_order_id = 0
+        self.clock_ns = 0
+
+    def tiers_of(self, commands: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+        """The fee tier that each command's account has now."""
+        if not self.tiers:
+            return np.zeros(len(commands), dtype=np.uint8)
+        accounts, inverse = np.unique(commands["owner"], return_inverse=True)
+        tiers = [self.tiers.get(account, 0) for account in accounts.tolist()]
+        return np.array(tiers, dtype=np.uint8)[inverse]
+
+    def run(
+        self, number: int, commands: npt.NDArray[np.void], tiers: npt.NDArray[np.uint8]
+    ) -> Outcome:
+        """One batch of one partition: reserve, match, settle."""
+        partition = self.partitions[number]
+        batch = self.batches[number] + 1
+        asked = partition.reservations(commands)
+        requests = np.empty(len(commands), dtype=REQUEST_DTYPE)
+        requests["account"], requests["asset"] = asked.account, asked.asset
+        requests["amount"] = np.where(asked.refusal == 0, asked.amount, 0)
+        granted = self.ledger.reserve(number, EPOCH, batch, requests)
+        outcome = partition.process(commands, tiers, np.where(granted, requests["amount"], -1))
+        self.ledger.settle(number, EPOCH, batch, outcome.postings, [batch])
+        self.batches[number] = batch
+        if len(commands):
+            self.clock_ns = max(self.clock_ns, int(commands["timestamp_ns"].max()))
+            ids = commands["order_id"]
+            self.highest_order_id = max(
+                self.highest_order_id, int(ids[ids < 1 << 62].max(initial=0))
+            )
+        return outcome
+
+    def money(self, name: str, *arguments: Any) -> bool:
+        """One call of the ledger beside the batches."""
+        call: Callable[..., bool] = getattr(self.ledger, name)
+        return call(*arguments)
+
+    def state(self) -> State:
+        """What a snapshot keeps beside the ledger."""
+        numbers = sorted(self.partitions)
+        return State(
+            [self.partitions[number].snapshot() for number in numbers],
+            [self.batches[number] for number in numbers],
+            dict(self.tiers),
+            self.highest_order_id,
+            self.clock_ns,
+        )
+
+    def restore(self, state: State) -> None:
+        """Take up what ``state`` gave, over a ledger of the same moment."""
+        for number, snapshot, batch in zip(
+            sorted(self.partitions), state.partitions, state.batches, strict=True
+        ):
+            self.partitions[number] = Partition.restore(self.listings, number, snapshot)
+            self.batches[number] = batch
+        self.tiers = dict(state.tiers)
+        self.highest_order_id = state.highest_order_id
+        self.clock_ns = state.clock_ns

@@ -1,0 +1,165 @@
+"""A durable exchange on disk: its journal, its snapshots, and how it comes back from them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ...domain.listings import Listings
+from ...errors import JournalDamaged, JournalError, NexTradeError, SnapshotError
+from ...platform.journal import Journal
+from ...platform.snapshots import Snapshots
+from ..ledger.memory import MemoryLedger
+from .core import MONEY_CALLS, Core, State
+from .founding import listings_to_plain
+from .records import BATCH, FOUNDED, MONEY, TIER, plain, read_batch, read_plain
+
+VERSION: Final = 1
+_PART = struct.Struct("<Q")
+
+
+class Store:
+    """The folder of one exchange; open for one process at a time unless ``read_only``."""
+
+    def __init__(self, path: Path, *, fsync: bool, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        if read_only and not path.is_dir():
+            raise JournalError(f"{path}: there is no exchange in this folder")
+        self.journal = Journal(path / "journal", fsync=fsync, read_only=read_only)
+        try:
+            self.snapshots = Snapshots(path / "snapshots", read_only=read_only)
+        except BaseException:
+            self.journal.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self.journal.close()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What opening found and mended."""
+        return [*self.journal.remarks, *self.snapshots.remarks]
+
+    def founded(self) -> dict[str, Any] | None:
+        """What the exchange was founded with; None if the folder is new."""
+        newest = self.snapshots.newest()
+        if newest is not None:
+            founded: dict[str, Any] = read_plain(_parts(newest.payload)[0])
+            return founded
+        if self.journal.last < 1:
+            return None
+        if self.journal.first != 1:
+            raise JournalDamaged(
+                f"{self.path}: the journal begins with record {self.journal.first}, and no"
+                " snapshot that is whole covers what came before; restore the folder from a backup"
+            )
+        first = next(self.journal.read(1))
+        if first.kind != FOUNDED:
+            raise JournalDamaged(f"{self.path}: the journal does not begin with a founding")
+        found: dict[str, Any] = read_plain(first.payload)
+        return found
+
+    def found(self, listings: Listings) -> None:
+        """Begin: the first record says what is traded here."""
+        self.journal.append(
+            FOUNDED, plain({"version": VERSION, "listings": listings_to_plain(listings)})
+        )
+        self.journal.commit()
+
+    def recover(self, listings: Listings, *, from_start: bool = False) -> Core:
+        """The state after the last committed record.
+
+        ``from_start`` leaves snapshots out and replays the whole journal, if it is all there.
+        """
+        core, position = Core(listings, MemoryLedger()), 0
+        newest = None if from_start else self.snapshots.newest()
+        if newest is not None:
+            core, position = _restored(listings, newest.payload), newest.position
+            if position > self.journal.last:
+                raise JournalDamaged(
+                    f"{self.path}: the snapshot holds record {position}, the journal ends with"
+                    f" {self.journal.last}: records are missing; restore the folder from a backup"
+                )
+        for number, kind, payload in self.journal.read(max(position + 1, self.journal.first)):
+            try:
+                apply(core, kind, payload)
+            except NexTradeError as error:
+                if isinstance(error, JournalDamaged):
+                    raise JournalDamaged(f"{self.path}, record {number}: {error}") from error
+                # It was refused when it was recorded, and is refused again.
+        return core
+
+    def write_snapshot(self, core: Core, listings: Listings) -> None:
+        """Keep the state, begin a new segment, and drop what two snapshots cover."""
+        assert isinstance(core.ledger, MemoryLedger)
+        self.journal.rotate()
+        founded = plain({"version": VERSION, "listings": listings_to_plain(listings)})
+        self.snapshots.write(self.journal.last, _packed(founded, core.ledger, core.state()))
+        oldest = self.snapshots.positions[0]
+        self.journal.drop_before(oldest + 1)
+
+
+def apply(core: Core, kind: int, payload: bytes) -> None:
+    """Do again what a record says; raises what the call raised the first time."""
+    if kind == BATCH:
+        number, commands, tiers = read_batch(payload)
+        if number not in core.partitions:
+            raise JournalDamaged(f"orders for partition {number}, which the listings do not have")
+        core.run(number, commands, tiers)
+    elif kind == MONEY:
+        name, *arguments = read_plain(payload)
+        if name not in MONEY_CALLS:
+            raise JournalDamaged(f"a ledger has no call {name!r}")
+        core.money(name, *arguments)
+    elif kind == TIER:
+        account, tier = read_plain(payload)
+        core.tiers[account] = tier
+    elif kind != FOUNDED:
+        raise JournalDamaged(f"a record of unknown kind {kind}; it may be of a newer version")
+
+
+def _packed(founded: bytes, ledger: MemoryLedger, state: State) -> Iterator[bytes]:
+    head = plain(
+        {
+            "batches": state.batches,
+            "tiers": sorted(state.tiers.items()),
+            "highest_order_id": state.highest_order_id,
+            "clock_ns": state.clock_ns,
+        }
+    )
+    for part in (founded, head, ledger.snapshot(), *state.partitions):
+        yield _PART.pack(len(part))
+        yield part
+
+
+def _parts(payload: bytes) -> list[bytes]:
+    parts = []
+    at = 0
+    while at < len(payload):
+        (length,) = _PART.unpack_from(payload, at)
+        at += _PART.size
+        parts.append(payload[at : at + length])
+        at += length
+    if at != len(payload) or len(parts) < 3:
+        raise SnapshotError("the snapshot of an exchange ends in the middle of a part")
+    return parts
+
+
+def _restored(listings: Listings, payload: bytes) -> Core:
+    _, head, ledger, *partitions = _parts(payload)
+    known = read_plain(head)
+    core = Core(listings, MemoryLedger.restore(ledger))
+    core.restore(
+        State(
+            partitions,
+            known["batches"],
+            dict(known["tiers"]),
+            known["highest_order_id"],
+            known["clock_ns"],
+        )
+    )
+    return core
