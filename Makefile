@@ -37,7 +37,7 @@ $(VENV)/.build-tools: $(VENV)/.made pyproject.toml
 	@$(PIP) install "setuptools>=77" "cython>=3.1,<4" "numpy>=2,<3"
 	@touch $@
 
-MODULES := _book _wire _messages _balances
+MODULES := _book _wire _messages _balances _settle
 ifneq ($(foreach module,$(MODULES),$(if $(wildcard src/nextrade/$(module)*.so),,missing)),)
 $(shell rm -f $(VENV)/.core-*)
 endif

@@ -115,7 +115,7 @@ setup(
             include_dirs=[numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
-        for name in ("_book", "_wire", "_messages", "_balances")
+        for name in ("_book", "_wire", "_messages", "_balances", "_settle")
     ],
     cmdclass={"build_ext": BuildCore},
 )

@@ -30,7 +30,7 @@ C_WARNINGS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["_book", "_wire", "_messages", "_balances"])
+@pytest.fixture(scope="module", params=["_book", "_wire", "_messages", "_balances", "_settle"])
 def c_file(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:

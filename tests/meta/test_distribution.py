@@ -123,7 +123,9 @@ def test_wheel_built_from_the_sdist(copied: Path, tmp_path: Path) -> None:
     compiled = {name for name in package if name.endswith((".so", ".pyd"))}
 
     assert package - compiled == expected_in_wheel(copied)
-    modules = {f"nextrade/{name}" for name in ("_book", "_wire", "_messages", "_balances")}
+    modules = {
+        f"nextrade/{name}" for name in ("_book", "_wire", "_messages", "_balances", "_settle")
+    }
     assert {name.split(".")[0] for name in compiled} == modules
     assert len(compiled) == len(modules)
     assert not [name for name in names if Path(name).suffix in NOT_IN_WHEEL]

@@ -1,0 +1,243 @@
+"""A partition: the books of some markets and the money of their orders, as one state machine.
+
+No I/O, no clock, no randomness: times and ids come in with the commands, and the same batch on
+the same state gives the same bytes. What an account *has* is not known here; the ledger grants
+or refuses what ``reservations`` asks for, and is told by postings what became of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._book import OrderBook
+from .._settle import Settlement
+from ..enums import Side
+from ..errors import InvariantError, SnapshotError
+from .listings import Listings
+from .partition_snapshot import Contents, pack, units_of, unpack
+
+__all__ = ["ORDER_HOLD_DTYPE", "Outcome", "Partition", "Reservations"]
+
+ORDER_HOLD_DTYPE = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("account", "<u4"),
+        ("market", "<u4"),
+        ("asset", "<u4"),
+        ("side", "u1"),
+        ("tier", "u1"),
+        ("hold_price", "<i8"),
+        ("held", "<i8"),
+    ]
+)
+"""What one open order holds, 38 bytes.
+
+``held`` is in base units of ``asset``: of the quote asset for a buy, which holds every lot at
+``hold_price`` ticks; of the base asset for a sale, whose ``hold_price`` is 0.
+"""
+
+Records = npt.NDArray[np.void]
+
+
+class Reservations(NamedTuple):
+    """What each command of a batch must get held before it may run; all arrays are as long.
+
+    Where ``amount`` is 0 nothing is needed, and ``account`` and ``asset`` are 0. A command with
+    a ``refusal`` is refused at the door: it needs nothing and is not run.
+    """
+
+    account: npt.NDArray[np.uint32]
+    asset: npt.NDArray[np.uint32]
+    amount: npt.NDArray[np.int64]
+    refusal: npt.NDArray[np.uint8]
+
+
+class Outcome(NamedTuple):
+    """What a batch did.
+
+    ``events`` are EVENT_DTYPE in the order of the commands, ``markets`` the market of each.
+    ``postings`` are POSTING_DTYPE: what the ledger must change, one for each account and asset
+    and ascending by both. Those of an asset add up to zero, available and held together.
+    """
+
+    events: Records
+    markets: npt.NDArray[np.uint32]
+    postings: Records
+
+
+class Partition:
+    """The books of a partition's markets, and what each open order holds.
+
+    A batch is run in two steps: ``reservations`` says what must be held, then ``process`` runs
+    it with what was granted. Between them nothing else may be processed that was not reserved.
+
+    >>> from nextrade.domain.assets import Asset
+    >>> from nextrade.domain.listings import Listing
+    >>> from nextrade.domain.markets import Market
+    >>> btc, usdt = Asset("BTC", 8), Asset("USDT", 6)
+    >>> market = Market("BTC-USDT", btc, usdt, "0.01", "0.0001")
+    >>> partition = Partition(Listings((btc, usdt), (Listing(market),)), 0)
+    >>> partition.markets, len(partition.open_orders())
+    ((0,), 0)
+
+    It serves one thread at a time; a call while another thread is inside raises BookBusy.
+    Raises ValueError if the partition has no markets.
+    """
+
+    def __init__(self, listings: Listings, number: int) -> None:
+        self.listings = listings
+        self.number = number
+        self.markets = listings.in_partition(number)
+        """Positions of its markets in the listings, ascending."""
+        if not self.markets:
+            raise ValueError(f"no market is listed in partition {number}")
+        self._start([OrderBook() for _ in self.markets])
+
+    def _start(self, books: list[OrderBook]) -> None:
+        self._books = books
+        self._settlement = Settlement(
+            self.listings.table, self.listings.fees, self.markets, self._books
+        )
+
+    def book(self, market: int) -> OrderBook:
+        """The book of a market, to look at: whatever changes it from outside loses money.
+
+        Raises KeyError for a market of another partition.
+        """
+        try:
+            return self._books[self.markets.index(market)]
+        except ValueError:
+            raise KeyError(f"market {market} is not in partition {self.number}") from None
+
+    # ---- running ----
+
+    def reservations(self, commands: Records) -> Reservations:
+        """What each command must get held before it may run, up to its worst case.
+
+        A function of the command and the listings alone. Raises TypeError and ValueError for
+        anything but a one-dimensional array of COMMAND_DTYPE.
+        """
+        return Reservations(*self._settlement.reservations(commands))
+
+    def process(
+        self,
+        commands: Records,
+        tiers: npt.NDArray[np.uint8],
+        granted: npt.NDArray[np.int64],
+    ) -> Outcome:
+        """Run a batch for which ``granted[k]`` is now held for command k.
+
+        That is the amount that ``reservations`` asked for, or -1 if it could not be had: then
+        the command gives one REJECTED event and changes nothing. ``tiers[k]`` is the fee tier
+        of the account at this moment; a new order keeps it.
+
+        Raises ValueError for a grant that was not asked for, BookBusy, and MemoryError; before
+        anything is changed, or else the partition is stopped: every later call raises
+        BookStopped, and ``restore`` is the way on.
+        """
+        return Outcome(*self._settlement.process(commands, tiers, granted))
+
+    # ---- looking ----
+
+    def open_orders(self) -> Records:
+        """Every open order's hold as ORDER_HOLD_DTYPE, ascending by market and order id."""
+        return self._settlement.holds()
+
+    def held_totals(self) -> npt.NDArray[np.uint64]:
+        """By asset: all that the open orders hold. A short way to compare with the ledger."""
+        return self._settlement.totals
+
+    def check_invariants(self) -> None:
+        """Walk all books and holds; raises InvariantError naming the first contradiction."""
+        holds = self.open_orders()
+        for market, book in zip(self.markets, self._books, strict=True):
+            book.check_invariants()
+            self._compare(market, book.orders(), holds[holds["market"] == market])
+        totals = np.zeros(len(self.held_totals()), np.uint64)
+        np.add.at(totals, holds["asset"], holds["held"].astype(np.uint64))
+        if not np.array_equal(totals, self.held_totals()):
+            raise InvariantError("the total that is held is not the sum of the holds")
+
+    def _compare(self, market: int, orders: Records, holds: Records) -> None:
+        """Raise unless each open order holds exactly what it can still cost."""
+        name = self.listings.market_names[market]
+        orders = orders[np.argsort(orders["order_id"])]
+        if not np.array_equal(orders["order_id"], holds["order_id"]):
+            raise InvariantError(f"{name}: the open orders are not those that hold something")
+        row = self.listings.table[market]
+        buys = orders["side"] == Side.BUY
+        lots = orders["visible_lots"] + orders["hidden_lots"]
+        price = np.where(buys, orders["price_ticks"], 0)
+        units = np.where(buys, price * row["quote_units_per_tick_lot"], row["base_units_per_lot"])
+        expected = {
+            "account": orders["owner"],
+            "side": orders["side"],
+            "asset": np.where(buys, row["quote"], row["base"]),
+            "hold_price": price,
+            "held": lots * units,
+        }
+        for field, values in expected.items():
+            wrong = np.flatnonzero(holds[field] != values)
+            if len(wrong):
+                first = wrong[0]
+                raise InvariantError(
+                    f"{name}: {field} of order {holds['order_id'][first]} is"
+                    f" {holds[field][first]}, and the book says {values[first]}"
+                )
+
+    # ---- state ----
+
+    def state_hash(self) -> int:
+        """64-bit hash of all that decides how the partition goes on."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(self.number.to_bytes(8, "little"))
+        for market, book in zip(self.markets, self._books, strict=True):
+            digest.update(market.to_bytes(8, "little") + book.state_hash().to_bytes(8, "little"))
+        digest.update(self.open_orders().tobytes())
+        return int.from_bytes(digest.digest(), "little")
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes, versioned and checksummed; see ``partition_snapshot``."""
+        holds = self.open_orders()
+        units = [units_of(self.listings.table, market) for market in self.markets]
+        books = [book.snapshot() for book in self._books]
+        return pack(Contents(self.number, units, books, holds))
+
+    @classmethod
+    def restore(cls, listings: Listings, number: int, snapshot: bytes) -> Partition:
+        """A partition that goes on exactly as the one that wrote the snapshot would.
+
+        Markets that were listed since begin empty. Raises SnapshotError if the bytes are
+        damaged, contradict themselves, are of another partition, or if the listings no longer
+        have a market of the snapshot with the same assets, tick and lot.
+        """
+        contents = unpack(snapshot, ORDER_HOLD_DTYPE)
+        if contents.number != number:
+            raise SnapshotError(
+                f"this is a snapshot of partition {contents.number}, not of {number}"
+            )
+        partition = cls(listings, number)
+        kept = dict(zip(contents.units, contents.books, strict=True))
+        for units in kept:
+            if units.market not in partition.markets or units != units_of(
+                listings.table, units.market
+            ):
+                raise SnapshotError(
+                    f"market {units.market} of the snapshot is listed with other assets, tick,"
+                    " lot or partition now, or no longer"
+                )
+        books = [
+            OrderBook.from_snapshot(kept[units]) if units in kept else OrderBook()
+            for units in (units_of(listings.table, market) for market in partition.markets)
+        ]
+        partition._start(books)
+        try:
+            partition._settlement.load(contents.holds)
+            partition.check_invariants()
+        except (ValueError, InvariantError) as error:
+            raise SnapshotError(f"partition snapshot contradicts itself: {error}") from error
+        return partition
