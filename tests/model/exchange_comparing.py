@@ -33,7 +33,7 @@ def difference(expected: Any, actual: Any, step: Step) -> str:
 
 
 def state_difference(expected: Any, actual: Any) -> str:
-    """Compare all balances, the hold of every open order, and the totals."""
+    """Compare all balances, the hold of every open order, the totals and the books."""
     return (
         first_difference(
             "balance", sorted(expected.balances().items()), sorted(actual.balances().items())
@@ -42,6 +42,7 @@ def state_difference(expected: Any, actual: Any) -> str:
         or first_difference(
             "total", sorted(expected.totals().items()), sorted(actual.totals().items())
         )
+        or first_difference("hash of book", expected.book_hashes(), actual.book_hashes())
     )
 
 

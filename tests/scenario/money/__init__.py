@@ -1,0 +1,1 @@
+"""One small example for each rule of money, drawn as tables, for both exchanges."""
