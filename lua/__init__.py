@@ -1,5 +1,6 @@
-"""The function library that Redis runs for the ledger and the book store.
+"""The function library that Redis runs for the ledger.
 
 The ``.lua`` files stand beside this one, at the top of the source tree, and are read with
-``importlib.resources.files("nextrade.lua")``. There are none yet.
+``importlib.resources.files("nextrade.lua")``: here the functions, in ``include/`` what they
+share. ``nextrade.service.ledger.redis.library`` puts them together.
 """

@@ -1,0 +1,88 @@
+-- include: codes limbs
+-- What every call begins with, and what every bucket must prove before it is touched.
+--
+-- A bucket is one hash. Its fields: 8 bytes (account u32, asset u32) are a balance; all others
+-- have another length, or begin with a word of eight letters:
+--
+--   F                      founding: map version u32, bucket u32, buckets u32, format u32,
+--                          share i64 (the most that may come in from outside, per asset)
+--   N                      one more than the highest asset u32, and partition u32, seen here
+--   T + asset              totals of an asset: available, held, outside, transfers, i64 each
+--   P + partition + asset  sum of the postings settled for a partition, i64
+--   E + partition          highest epoch seen, u64
+--   W + partition          last batch settled here, u64, and a bit for each bucket it touched
+--   A + partition + frame  answer to a frame: 16 letters of a digest of what was asked, then a
+--                          byte for each request
+--   O, o + number u64      outbox: first and next number u64; one record each
+--   t                      references of unfinished transfers from here, each after its length
+--   claimed: + reference   what the reference stands for (see claims below)
+--   credits: + reference   the claim that was credited here
+--   on-hold: + reference   how far the hold has come u8, and its claim
+--
+-- All numbers are little-endian. The head of each call is version u16, which function u16,
+-- map version u32, bucket u32, buckets u32.
+
+local calls = { HEAD = 16, MOST = 6000, NUMBERS = 65536 }
+
+-- Check the shape of a call. Returns nil, or the code that refuses it.
+function calls.refused(keys, args, count, code)
+    if #keys ~= 1 or #args ~= count or #args[1] ~= calls.HEAD then
+        return codes.BAD_LENGTH
+    end
+    local version, meant = struct.unpack('<I2I2', args[1])
+    if version ~= codes.VERSION then
+        return codes.BAD_VERSION
+    end
+    if meant ~= code then
+        return codes.BAD_CODE
+    end
+    return nil
+end
+
+-- Compare a bucket's founding with the head of a call. Returns nil, or the code that refuses.
+function calls.unfounded(founding, head)
+    if not founding then
+        return codes.UNFOUNDED
+    end
+    if #founding ~= 24 or struct.unpack('<I4', founding, 13) ~= codes.VERSION then
+        return codes.BAD_VERSION
+    end
+    if string.sub(founding, 1, 12) ~= string.sub(head, 5, 16) then
+        return codes.WRONG_MAP
+    end
+    return nil
+end
+
+-- A number of eight bytes below 2^53; zero if there is none, nil if it is larger.
+function calls.number(text, position)
+    if not text then
+        return 0
+    end
+    return limbs.number(struct.unpack('<I4I4', text, position or 1))
+end
+
+-- Several fields at once, however many: a call into Redis takes some thousand arguments.
+function calls.read(key, fields)
+    local call = redis.call
+    if #fields <= calls.MOST then
+        return call('HMGET', key, unpack(fields))
+    end
+    local values, size = {}, 0
+    for from = 1, #fields, calls.MOST do
+        local to = math.min(from + calls.MOST - 1, #fields)
+        local part = call('HMGET', key, unpack(fields, from, to))
+        for k = 1, to - from + 1 do
+            values[size + k] = part[k]
+        end
+        size = size + to - from + 1
+    end
+    return values
+end
+
+-- Write fields and values that alternate.
+function calls.write(key, pairs_)
+    for from = 1, #pairs_, calls.MOST do
+        local to = math.min(from + calls.MOST - 1, #pairs_)
+        redis.call('HSET', key, unpack(pairs_, from, to))
+    end
+end

@@ -1,0 +1,49 @@
+-- What functions answer first, and numbers that calls carry.
+--
+-- Python's side of this list is service/ledger/redis/codes.py; a test compares the two.
+
+local codes = {
+    -- The version of the records in calls and in buckets.
+    VERSION = 1,
+
+    -- Answers.
+    DONE = 0,
+    REPEATED = 1,
+    BAD_VERSION = 10,
+    BAD_LENGTH = 11,
+    BAD_CODE = 12,
+    BAD_VALUE = 13,
+    UNFOUNDED = 20,
+    WRONG_MAP = 21,
+    STALE_EPOCH = 22,
+    GAP = 23,
+    TOO_LITTLE = 30,
+    OVERFLOW = 31,
+    NOT_ASCENDING = 32,
+    REUSED = 33,
+    UNKNOWN_REFERENCE = 34,
+    FINISHED = 35,
+    FULL = 36,
+
+    -- Which function a call is meant for, so that no record is read as another's.
+    CALL_FOUND = 1,
+    CALL_FENCE = 2,
+    CALL_RESERVE = 3,
+    CALL_SETTLE = 4,
+    CALL_CLAIM = 5,
+    CALL_CREDIT = 6,
+    CALL_HOLD = 7,
+    CALL_CAPTURE = 8,
+    CALL_REFUND = 9,
+    CALL_TRIM = 10,
+
+    -- What a reference stands for.
+    FOR_CREDIT = 1,
+    FOR_WITHDRAWAL = 2,
+    FOR_TRANSFER = 3,
+
+    -- How far a hold has come.
+    HELD = 1,
+    CAPTURED = 2,
+    REFUNDED = 3,
+}

@@ -1,0 +1,393 @@
+"""The ledger on Redis: one hash for each bucket of accounts, changed only by functions there.
+
+A call goes to every bucket that it touches, all of them at the same time. Each bucket does its
+part wholly or not at all. So a call of several parts that raises LedgerUnavailable may have
+taken effect in some buckets: repeat it, and the rest follows.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ...._balances import ASSETS
+from ....errors import BadPostings, Gap, LedgerError, ReferenceReused, UnknownReference
+from ..protocol import (
+    as_postings,
+    as_requests,
+    check_batch,
+    check_entry,
+    check_reference,
+    wanted_balances,
+)
+from . import looking
+from .bucket_map import BUCKETS, BucketMap
+from .chains import Chain
+from .codes import ERRORS, VERSION, Answer, Call, Purpose
+from .library import library
+from .link import packed
+from .shards import PATIENCE_S, ClusterShards, NamedShards, Shards
+
+__all__ = ["RedisLedger"]
+
+_CLAIM = struct.Struct("<BIIqI")
+
+
+class RedisLedger:
+    """A Ledger on Redis servers; see ``Ledger`` for what each call does.
+
+    ``shards`` gives the address of each shard by its name: "host:port", or the path of a
+    socket; or it is a ClusterShards. Raises WrongMap or WrongLibrary if they hold no ledger
+    that this version can use.
+    """
+
+    def __init__(
+        self, shards: Mapping[str, str] | ClusterShards, patience_s: float = PATIENCE_S
+    ) -> None:
+        self.shards = Shards(_placement(shards), patience_s=patience_s)
+        self.shards.check_library()
+        self.map = self.shards.map
+        self._chains: dict[int, Chain] = {}
+        # By partition and frame: the buckets that keep an answer to it.
+        self._frames: dict[tuple[int, int], tuple[int, ...]] = {}
+
+    @classmethod
+    def found(
+        cls,
+        shards: Mapping[str, str] | ClusterShards,
+        buckets: int = BUCKETS,
+        patience_s: float = PATIENCE_S,
+    ) -> Self:
+        """Found a ledger on empty servers, or finish doing so, and return it.
+
+        Raises WrongMap if the servers hold a ledger that was founded otherwise.
+        """
+        placement = _placement(shards)
+        names = tuple(placement.by_name) if isinstance(placement, NamedShards) else ()
+        new = Shards(placement, BucketMap.founded(names, buckets), patience_s)
+        new.store_map()
+        new.load_library()
+        terms = struct.pack("<Iq", VERSION, new.map.share)
+        replies = new.exchange(
+            [
+                (bucket, _function("found", new.map, Call.FOUND, bucket, terms))
+                for bucket in range(buckets)
+            ]
+        )
+        for bucket, reply in enumerate(replies):
+            _done(bucket, reply)
+        new.close()
+        return cls(shards, patience_s)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.shards.close()
+
+    def load_library(self) -> None:
+        """Put this version's functions on every server, in place of those of another version."""
+        self.shards.load_library()
+
+    # --- batches -------------------------------------------------------------------------------
+
+    def open_partition(self, partition: int, epoch: int) -> int:
+        """Take a partition over; return the last batch that is settled in every bucket."""
+        check_batch(partition, epoch)
+        record = struct.pack("<IQ", partition, epoch)
+        replies = self._call(Call.FENCE, [(b, (record,)) for b in range(self.map.buckets)])
+        watermarks = [reply[1] for reply in replies]
+        self._chains[partition] = Chain.of(epoch, watermarks)
+        return self._chains[partition].settled
+
+    def _chain(self, partition: int, epoch: int) -> Chain:
+        """What is known of a partition's batches; reads it anew for another epoch."""
+        chain = self._chains.get(partition)
+        if chain is None or chain.epoch != epoch:
+            self.open_partition(partition, epoch)
+            chain = self._chains[partition]
+        return chain
+
+    def reserve(
+        self, partition: int, epoch: int, frame_id: int, requests: npt.NDArray[np.void]
+    ) -> npt.NDArray[np.bool_]:
+        """Hold what each request asks for, in order; tell which could be had."""
+        requests = as_requests(requests)
+        self._chain(partition, epoch)
+        amounts = requests["amount"]
+        if len(requests) and (amounts.min() < 0 or requests["asset"].max() >= ASSETS):
+            raise ValueError(f"an asset lies below {ASSETS:,}, and no amount is negative")
+        granted = np.ones(len(requests), np.bool_)
+        rows, groups = self._grouped(requests, np.flatnonzero(amounts))
+        record = struct.pack("<IQQ", partition, frame_id, epoch)
+        known = self._frames.setdefault((partition, frame_id), ())
+        self._frames[partition, frame_id] = tuple({*known, *(bucket for bucket, _ in groups)})
+        replies = self._call(Call.RESERVE, [(b, (record, part)) for b, part in groups])
+        if replies:
+            answers = b"".join(reply[1] for reply in replies)
+            granted[rows] = np.frombuffer(answers, np.uint8).astype(np.bool_)
+        return granted
+
+    def settle(
+        self,
+        partition: int,
+        epoch: int,
+        batch: int,
+        postings: npt.NDArray[np.void],
+        frames: Sequence[int] = (),
+    ) -> None:
+        """Apply a batch's postings exactly once, and forget the frames' answers."""
+        postings = as_postings(postings)
+        check_batch(partition, epoch, batch)
+        chain = self._chain(partition, epoch)
+        if batch <= chain.settled:
+            # Another worker may have taken over since; then even this must say so.
+            self._call(Call.FENCE, [(partition % self.map.buckets, (_fence(partition, epoch),))])
+            return
+        if batch != chain.settled + 1:
+            raise Gap(
+                f"batch {batch} of partition {partition} cannot be settled "
+                f"after batch {chain.settled}"
+            )
+        _check_postings(postings)
+        _, groups = self._grouped(postings, np.arange(len(postings)))
+        parts = dict(groups)
+        endings = self._endings(partition, frames)
+        touched = chain.begin({*parts, *endings} or {partition % self.map.buckets})
+        bits = bytearray((self.map.buckets + 7) // 8)
+        for bucket in touched:
+            bits[bucket // 8] |= 1 << bucket % 8
+        calls = []
+        for bucket in touched:
+            if chain.watermarks[bucket] == batch:
+                continue
+            record = struct.pack("<IQQQ", partition, epoch, batch, chain.watermarks[bucket])
+            arguments = (
+                record,
+                bytes(bits),
+                parts.get(bucket, b""),
+                b"".join(endings.get(bucket, ())),
+            )
+            calls.append((bucket, arguments))
+        try:
+            self._call(Call.SETTLE, calls)
+        except LedgerError:
+            # What each bucket did is not known here: it is read anew before the next attempt.
+            self._chains.pop(partition, None)
+            raise
+        chain.finish(batch, touched)
+        for frame in frames:
+            self._frames.pop((partition, int(frame)), None)
+
+    def _endings(self, partition: int, frames: Sequence[int]) -> dict[int, list[bytes]]:
+        """By bucket: the frames whose answers it may now forget."""
+        endings: dict[int, list[bytes]] = {}
+        for frame in frames:
+            # A frame that another worker reserved for may have an answer anywhere.
+            buckets = self._frames.get((partition, int(frame)), range(self.map.buckets))
+            for bucket in buckets:
+                endings.setdefault(bucket, []).append(struct.pack("<Q", frame))
+        return endings
+
+    def _grouped(
+        self, records: npt.NDArray[np.void], rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], list[tuple[int, bytes]]]:
+        """Those rows ordered by bucket, and for each bucket the bytes of its records in order."""
+        if len(rows) == 0:
+            return rows, []
+        chosen = records[rows]
+        buckets = self.map.of_accounts(chosen["account"])
+        order = np.argsort(buckets, kind="stable")
+        chosen, buckets = chosen[order], buckets[order]
+        text, size = chosen.tobytes(), records.dtype.itemsize
+        cuts = [0, *(np.flatnonzero(buckets[1:] != buckets[:-1]) + 1).tolist(), len(rows)]
+        groups = [
+            (int(buckets[start]), text[size * start : size * end]) for start, end in pairwise(cuts)
+        ]
+        return rows[order], groups
+
+    # --- one change at a time ------------------------------------------------------------------
+
+    def credit(self, reference: str, account: int, asset: int, amount: int) -> bool:
+        """Add what came in from outside, once."""
+        name, claim = self._claim(reference, Purpose.CREDIT, account, asset, amount)
+        return self._one(Call.CREDIT, account, claim, name)
+
+    def hold(self, reference: str, account: int, asset: int, amount: int) -> bool:
+        """Set aside what is to leave, once."""
+        name, claim = self._claim(reference, Purpose.WITHDRAWAL, account, asset, amount)
+        return self._one(Call.HOLD, account, claim, name)
+
+    def capture(self, reference: str) -> bool:
+        """Let what was held leave for good, once."""
+        return self._one(Call.CAPTURE, *self._held(reference))
+
+    def refund(self, reference: str) -> bool:
+        """Give back what was held, once."""
+        return self._one(Call.REFUND, *self._held(reference))
+
+    def transfer(
+        self, reference: str, from_account: int, to_account: int, asset: int, amount: int
+    ) -> bool:
+        """Move an amount between accounts, once."""
+        check_entry(to_account, asset, amount)
+        if from_account == to_account:
+            raise ValueError(f"a transfer needs two accounts, not twice {from_account}")
+        name, claim = self._claim(
+            reference, Purpose.TRANSFER, from_account, asset, amount, to_account
+        )
+        self._one(Call.HOLD, from_account, claim, name)
+        return self._finish_transfer(claim, name)
+
+    def finish_transfers(self) -> int:
+        """Finish what transfers left undone when their caller was interrupted; return how many."""
+        finished = 0
+        for bucket in range(self.map.buckets):
+            ((names,),) = looking.read_fields(self.shards, [(bucket, [b"t"])])
+            for name in _names(names or b""):
+                field = b"on-hold:" + name
+                ((entry,),) = looking.read_fields(self.shards, [(bucket, [field])])
+                if entry is not None:
+                    finished += self._finish_transfer(entry[1:], name)
+        return finished
+
+    def _finish_transfer(self, claim: bytes, name: bytes) -> bool:
+        """Credit the other account and let the amount leave the first; False if done before."""
+        _, account, _, _, other = _CLAIM.unpack(claim)
+        self._one(Call.CREDIT, other, claim, name)
+        return self._one(Call.CAPTURE, account, claim, name)
+
+    def _claim(
+        self,
+        reference: str,
+        purpose: Purpose,
+        account: int,
+        asset: int,
+        amount: int,
+        other_account: int = 0,
+    ) -> tuple[bytes, bytes]:
+        """Bind a reference to its details, for ever; return its bytes and the claim."""
+        name = check_reference(reference)
+        check_entry(account, asset, amount)
+        claim = _CLAIM.pack(purpose, account, asset, amount, other_account)
+        bucket = self.map.of_reference(name)
+        try:
+            self._call(Call.CLAIM, [(bucket, (claim, name))])
+        except ReferenceReused as error:
+            raise ReferenceReused(f"reference {reference!r} belongs to another call") from error
+        return name, claim
+
+    def _held(self, reference: str) -> tuple[int, bytes, bytes]:
+        """Account, claim and bytes of the reference of a withdrawal."""
+        name = check_reference(reference)
+        bucket = self.map.of_reference(name)
+        ((claim,),) = looking.read_fields(self.shards, [(bucket, [b"claimed:" + name])])
+        if claim is None or claim[0] != Purpose.WITHDRAWAL:
+            raise UnknownReference(f"nothing was held under reference {reference!r}")
+        return _CLAIM.unpack(claim)[1], claim, name
+
+    def _one(self, call: Call, account: int, claim: bytes, name: bytes) -> bool:
+        """Make one change in the bucket of an account; False if it was made before."""
+        ((code, *_),) = self._call(call, [(self.map.of_account(account), (claim, name))])
+        return bool(code == Answer.DONE)
+
+    # --- looking -------------------------------------------------------------------------------
+
+    def balances(
+        self, wanted: int | Sequence[tuple[int, int]] | npt.NDArray[np.void]
+    ) -> npt.NDArray[np.void]:
+        """Balances wanted, in their order; for one account, all that it has."""
+        if isinstance(wanted, int | np.integer):
+            return looking.account_balances(self.shards, int(wanted))
+        records = wanted_balances(wanted)
+        looking.read_pairs(self.shards, records)
+        return records
+
+    def totals(self) -> npt.NDArray[np.void]:
+        """Sums of each asset that ever came in, ascending."""
+        return looking.totals(self.shards)
+
+    def bucket_totals(self, buckets: Iterable[int] | None = None) -> npt.NDArray[np.void]:
+        """Sums that each bucket keeps (looking.BUCKET_TOTAL_DTYPE), ascending."""
+        return looking.bucket_totals(self.shards, buckets)
+
+    def outbox(self, bucket: int, most: int = 1000) -> list[looking.OutboxRecord]:
+        """Changes outside batches that a bucket made and nobody has trimmed, oldest first."""
+        return looking.outbox(self.shards, bucket, most)
+
+    def trim_outbox(self, bucket: int, first_kept: int) -> None:
+        """Remove the records before this number, once they were published."""
+        self._call(Call.TRIM, [(bucket, (struct.pack("<Q", first_kept),))])
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _call(self, call: Call, parts: Sequence[tuple[int, tuple[bytes, ...]]]) -> list[Any]:
+        """Call a function at each of these buckets; raises what the first refusal means."""
+        if not parts:
+            return []
+        name = call.name.lower()
+        replies = self.shards.exchange(
+            [
+                (bucket, _function(name, self.map, call, bucket, *arguments))
+                for bucket, arguments in parts
+            ]
+        )
+        for (bucket, _), reply in zip(parts, replies, strict=True):
+            _done(bucket, reply)
+        return replies
+
+
+def _placement(shards: Mapping[str, str] | ClusterShards) -> NamedShards | ClusterShards:
+    return shards if isinstance(shards, ClusterShards) else NamedShards(shards)
+
+
+def _function(name: str, bucket_map: BucketMap, call: Call, bucket: int, *parts: bytes) -> bytes:
+    """Return the command that calls a function at a bucket."""
+    head = bucket_map.head(call, bucket)
+    return packed(b"FCALL", f"nextrade_{name}", 1, bucket_map.key(bucket), head, *parts)
+
+
+def _fence(partition: int, epoch: int) -> bytes:
+    return struct.pack("<IQ", partition, epoch)
+
+
+def _done(bucket: int, reply: Any) -> None:
+    """Raise what a function's answer means, unless it is done, or was before."""
+    try:
+        answer = Answer(reply[0])
+    except (ValueError, TypeError, IndexError) as error:
+        raise LedgerError(
+            f"bucket {bucket} gave an answer that {library().digest} does not give: {reply!r}"
+        ) from error
+    if answer in ERRORS:
+        error_class, text = ERRORS[answer]
+        detail = " ".join(str(part) for part in reply[1:] if isinstance(part, int))
+        raise error_class(f"bucket {bucket} {text} {detail}".rstrip())
+
+
+def _names(text: bytes) -> list[bytes]:
+    """References of unfinished transfers, each of which stands after its length."""
+    names, at = [], 0
+    while at < len(text):
+        names.append(text[at + 1 : at + 1 + text[at]])
+        at += 1 + text[at]
+    return names
+
+
+def _check_postings(postings: npt.NDArray[np.void]) -> None:
+    """Raise BadPostings unless they ascend by account and asset, and each asset adds up to zero."""
+    if len(postings) == 0:
+        return
+    assets = postings["asset"]
+    if assets.max() >= ASSETS:
+        raise ValueError(f"an asset lies below {ASSETS:,}")
+    keys = (postings["account"].astype(np.uint64) << np.uint64(32)) | assets
+    if not (keys[1:] > keys[:-1]).all():
+        raise BadPostings("postings do not ascend by account and asset")
+    # The sums may wrap around, for those that must be zero are zero in wrapping arithmetic too.
+    order = np.argsort(assets, kind="stable")
+    changes = postings["available"][order] + postings["held"][order]
+    starts = np.flatnonzero(np.diff(assets[order], prepend=np.int64(-1)))
+    if np.add.reduceat(changes, starts).any():
+        raise BadPostings("the postings of an asset do not add up to zero")

@@ -1,0 +1,187 @@
+"""Reads of buckets: balances, totals and the outbox.
+
+They need no function. Each reads the bucket's founding with the same command, so that a bucket
+that is gone, or that another map placed, is never taken for an empty one.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ....domain.postings import BALANCE_DTYPE
+from ....errors import UnknownBucket, WrongMap
+from ..protocol import TOTAL_DTYPE
+from .codes import VERSION, Call, Purpose
+from .link import packed
+from .shards import Shards
+
+__all__ = [
+    "BUCKET_TOTAL_DTYPE",
+    "OutboxRecord",
+    "account_balances",
+    "bucket_totals",
+    "outbox",
+    "read_fields",
+    "read_pairs",
+    "totals",
+]
+
+BUCKET_TOTAL_DTYPE = np.dtype(
+    [
+        ("bucket", "<u4"),
+        ("asset", "<u4"),
+        ("available", "<i8"),
+        ("held", "<i8"),
+        ("outside", "<i8"),
+        ("transfers", "<i8"),
+        ("settled", "<i8"),
+    ]
+)
+"""Sums of one bucket and asset.
+
+Always ``available + held == outside + transfers + settled``; ``transfers`` is what transfers
+have brought minus what they have taken, ``settled`` the sum of the postings of all partitions.
+"""
+
+MOST_FIELDS = 5000
+_NOTHING = bytes(16)
+_NO_TOTALS = bytes(32)
+_CLAIM = struct.Struct("<BIIqI")
+
+
+@dataclass(frozen=True)
+class OutboxRecord:
+    """One change outside batches, in the order in which its bucket made it."""
+
+    number: int
+    call: Call
+    purpose: Purpose
+    account: int
+    asset: int
+    amount: int
+    other_account: int
+    reference: str
+
+
+def read_fields(
+    shards: Shards, wanted: Sequence[tuple[int, Sequence[bytes]]]
+) -> list[list[bytes | None]]:
+    """Return the fields wanted of each bucket; raises UnknownBucket or WrongMap."""
+    calls = [
+        (bucket, packed(b"HMGET", shards.map.key(bucket), b"F", *fields))
+        for bucket, fields in wanted
+    ]
+    replies: list[Any] = shards.exchange(calls)
+    for (bucket, _), reply in zip(wanted, replies, strict=True):
+        founding = reply.pop(0)
+        if founding is None:
+            raise UnknownBucket(f"bucket {bucket} was never founded, or its data is gone")
+        if founding[:12] != shards.map.head(Call.FENCE, bucket)[4:] or founding[12] != VERSION:
+            raise WrongMap(f"bucket {bucket} belongs to another map than this client's")
+    return replies
+
+
+def read_pairs(shards: Shards, records: npt.NDArray[np.void]) -> None:
+    """Fill in what each account and asset of the records (BALANCE_DTYPE) has."""
+    if len(records) == 0:
+        return
+    buckets = shards.map.of_accounts(records["account"])
+    order = np.argsort(buckets, kind="stable")
+    sorted_buckets = buckets[order]
+    names = np.empty((len(records), 2), "<u4")
+    names[:, 0], names[:, 1] = records["account"][order], records["asset"][order]
+    text = names.tobytes()
+    cuts = [0, *(np.flatnonzero(np.diff(sorted_buckets)) + 1).tolist(), len(records)]
+    wanted = [
+        (int(sorted_buckets[first]), [text[at : at + 8] for at in range(8 * first, 8 * last, 8)])
+        for start, end in pairwise(cuts)
+        for first in range(start, end, MOST_FIELDS)
+        for last in (min(first + MOST_FIELDS, end),)
+    ]
+    replies = read_fields(shards, wanted)
+    values = b"".join(value or _NOTHING for reply in replies for value in reply)
+    amounts = np.frombuffer(values, "<i8").reshape(-1, 2)
+    records["available"][order] = amounts[:, 0]
+    records["held"][order] = amounts[:, 1]
+
+
+def account_balances(shards: Shards, account: int) -> npt.NDArray[np.void]:
+    """Return what one account has, ascending by asset, without what it has nothing of."""
+    bucket = shards.map.of_account(account)
+    ((marks,),) = read_fields(shards, [(bucket, [b"N"])])
+    assets = struct.unpack("<II", marks)[0] if marks else 0
+    records = np.zeros(assets, BALANCE_DTYPE)
+    records["account"], records["asset"] = account, np.arange(assets)
+    read_pairs(shards, records)
+    return records[(records["available"] | records["held"]) != 0]
+
+
+def bucket_totals(
+    shards: Shards, buckets: Iterable[int] | None = None, settled: bool = True
+) -> npt.NDArray[np.void]:
+    """Return the sums that each bucket keeps (BUCKET_TOTAL_DTYPE), ascending."""
+    chosen = range(shards.map.buckets) if buckets is None else list(buckets)
+    seen = [
+        struct.unpack("<II", marks) if marks else (0, 0)
+        for (marks,) in read_fields(shards, [(bucket, [b"N"]) for bucket in chosen])
+    ]
+    wanted, of_partitions = [], []
+    for bucket, (assets, partitions) in zip(chosen, seen, strict=True):
+        wanted.append((bucket, [b"T" + struct.pack("<I", asset) for asset in range(assets)]))
+        pairs = product(range(partitions if settled else 0), range(assets))
+        of_partitions.append((bucket, [b"P" + struct.pack("<II", *pair) for pair in pairs]))
+    rows = []
+    for (bucket, _), values, sums in zip(
+        wanted, read_fields(shards, wanted), read_fields(shards, of_partitions), strict=True
+    ):
+        for asset, value in enumerate(values):
+            if value is not None:
+                own = [text for text in sums[asset :: len(values)] if text]
+                by_partition = sum(int.from_bytes(text, "little", signed=True) for text in own)
+                rows.append((bucket, asset, *struct.unpack("<qqqq", value), by_partition))
+    return np.array(rows, BUCKET_TOTAL_DTYPE)
+
+
+def totals(shards: Shards) -> npt.NDArray[np.void]:
+    """Return the sums over all buckets (TOTAL_DTYPE), ascending by asset."""
+    of_buckets = bucket_totals(shards, settled=False)
+    result = np.zeros(len(assets := np.unique(of_buckets["asset"])), TOTAL_DTYPE)
+    for total, asset in zip(result, assets, strict=True):
+        of_asset = of_buckets[of_buckets["asset"] == asset]
+        total["asset"] = asset
+        for name in ("available", "held", "outside"):
+            total[name] = of_asset[name].sum()
+        total["in_flight"] = of_asset["transfers"].sum()
+    return result
+
+
+def outbox(shards: Shards, bucket: int, most: int) -> list[OutboxRecord]:
+    """Return the oldest records of a bucket's outbox, at most so many."""
+    ((state,),) = read_fields(shards, [(bucket, [b"O"])])
+    first, after = struct.unpack("<QQ", state) if state else (0, 0)
+    numbers = range(first, min(after, first + min(most, MOST_FIELDS)))
+    fields = [b"o" + struct.pack("<Q", number) for number in numbers]
+    (values,) = read_fields(shards, [(bucket, fields)])
+    records = []
+    for number, value in zip(numbers, values, strict=True):
+        # Between the two reads the relay may have trimmed what was there.
+        if value is not None:
+            purpose, account, asset, amount, other = _CLAIM.unpack_from(value, 2)
+            records.append(
+                OutboxRecord(
+                    number,
+                    Call(struct.unpack_from("<H", value)[0]),
+                    Purpose(purpose),
+                    account,
+                    asset,
+                    amount,
+                    other,
+                    value[2 + _CLAIM.size :].decode(),
+                )
+            )
+    return records

@@ -1,0 +1,292 @@
+"""Sends calls to the servers that keep the buckets: named shards, or a Redis Cluster.
+
+All calls of one ``exchange`` go out before the first reply is read, and every function in
+``lua/`` may be repeated. So a call whose reply was lost is sent again until the server answers
+or patience ends.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.crc import key_slot
+from redis.exceptions import MovedError
+
+from ....errors import LedgerError, LedgerUnavailable, WrongLibrary, WrongMap
+from .bucket_map import MAP_KEY, BucketMap
+from .library import VERSION_FUNCTION, library
+from .link import Link, ReplyError, packed
+
+__all__ = ["ClusterShards", "NamedShards", "Shards"]
+
+PATIENCE_S = 10.0
+PAUSE_S = 0.05
+NOT_NOW = ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY", "BUSY", "OOM")
+"""Errors that pass: the call has changed nothing and may be sent again."""
+
+
+def manager(address: str, timeout_s: float) -> "redis.Redis":
+    """Return a full client of one server, for what is done once."""
+    if address.startswith("/"):
+        return redis.Redis(unix_socket_path=address, socket_timeout=timeout_s)
+    host, _, port = address.rpartition(":")
+    return redis.Redis(host=host, port=int(port), socket_timeout=timeout_s)
+
+
+class NamedShards:
+    """Servers of our own, whose names stand in the map."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        if not addresses:
+            raise ValueError("a ledger needs at least one shard")
+        self.by_name = dict(addresses)
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return the address of every shard."""
+        return tuple(self.by_name.values())
+
+    def address_of(self, bucket_map: BucketMap, bucket: int) -> str:
+        """Return the address of the shard that the map names."""
+        return self.by_name[bucket_map.shards[bucket_map.owners[bucket]]]
+
+    def look_again(self) -> None:
+        """Do nothing: named shards stay where they are."""
+
+
+class ClusterShards:
+    """A Redis Cluster, found through any of its servers."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        self._startup = tuple(addresses)
+        self._slots: dict[int, str] = {}
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return the address of every primary."""
+        if not self._slots:
+            self.look_again()
+        return tuple(sorted(set(self._slots.values())))
+
+    def address_of(self, bucket_map: BucketMap, bucket: int) -> str:
+        """Return the address of the primary that has the bucket's slot."""
+        if not self._slots:
+            self.look_again()
+        slot = key_slot(bucket_map.key(bucket))
+        if slot not in self._slots:
+            raise LedgerUnavailable(f"no server of the cluster has slot {slot}")
+        return self._slots[slot]
+
+    def look_again(self) -> None:
+        """Ask the cluster which primary has which slot."""
+        nodes = [
+            ClusterNode(*self._host_port(address))  # type: ignore[no-untyped-call]
+            for address in self._startup
+        ]
+        try:
+            cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False)
+        except redis.RedisError as error:
+            raise LedgerUnavailable(f"no Redis Cluster at {self._startup}: {error}") from error
+        slots = cluster.nodes_manager.slots_cache
+        self._slots = {slot: f"{held[0].host}:{held[0].port}" for slot, held in slots.items()}
+        cluster.close()
+
+    @staticmethod
+    def _host_port(address: str) -> tuple[str, int]:
+        host, _, port = address.rpartition(":")
+        return host, int(port)
+
+
+class Shards:
+    """All servers of a ledger, and the map of its buckets."""
+
+    def __init__(
+        self,
+        placement: NamedShards | ClusterShards,
+        bucket_map: BucketMap | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.placement = placement
+        self.patience_s = patience_s
+        self._links: dict[str, Link] = {}
+        self.map = bucket_map or self.stored_map()
+
+    # --- once ----------------------------------------------------------------------------------
+
+    def stored_map(self) -> BucketMap:
+        """Return the map that the servers keep; raises WrongMap if there is none, or several."""
+        texts = {self._stored_text(address) for address in self.placement.addresses()}
+        # A cluster keeps it at one primary, the one of its slot.
+        if isinstance(self.placement, ClusterShards):
+            texts.discard(None)
+        if len(texts) != 1 or None in texts:
+            raise WrongMap(
+                f"{len(texts - {None})} maps of buckets are stored at "
+                f"{', '.join(self.placement.addresses())}: found the ledger first, or look "
+                "whether all of these are shards of one ledger"
+            )
+        bucket_map = BucketMap.from_json(texts.pop() or "")
+        if isinstance(self.placement, NamedShards):
+            if set(bucket_map.shards) != set(self.placement.by_name):
+                raise WrongMap(f"the map names the shards {', '.join(bucket_map.shards)}")
+        elif bucket_map.shards:
+            raise WrongMap("the map is one for named shards, not for a cluster")
+        return bucket_map
+
+    def store_map(self) -> None:
+        """Store the map where there is none; raises WrongMap where there is another."""
+        for address in self.placement.addresses():
+            with Translated(address), manager(address, self.patience_s) as server:
+                try:
+                    server.set(MAP_KEY, self.map.to_json(), nx=True)
+                except MovedError:
+                    continue  # another server of the cluster keeps the map
+        if self.stored_map() != self.map:
+            raise WrongMap("this ledger was founded with another map")
+
+    def _stored_text(self, address: str) -> str | None:
+        with Translated(address), manager(address, self.patience_s) as server:
+            try:
+                text = server.get(MAP_KEY)
+            except MovedError:
+                return None
+        return text.decode() if isinstance(text, bytes) else None
+
+    def load_library(self) -> None:
+        """Put this version's functions on every server, in place of any other version."""
+        for address in self.placement.addresses():
+            with Translated(address), manager(address, self.patience_s) as server:
+                server.function_load(library().source, replace=True)
+
+    def check_library(self) -> None:
+        """Raise WrongLibrary if a server has other functions than this version's."""
+        for address in self.placement.addresses():
+            with Translated(address), manager(address, self.patience_s) as server:
+                try:
+                    digest = server.fcall_ro(VERSION_FUNCTION, 0)
+                except redis.ResponseError as error:
+                    raise WrongLibrary(f"Redis at {address} has no functions: {error}") from error
+            if digest != library().digest.encode():
+                raise WrongLibrary(f"Redis at {address} has functions of another version")
+
+    # --- all the time --------------------------------------------------------------------------
+
+    def exchange(self, calls: Sequence[tuple[int, bytes]]) -> list[Any]:
+        """Send each command to the server of its bucket; return the replies in the same order.
+
+        Raises LedgerUnavailable if a server does not answer for as long as ``patience_s``.
+        """
+        try:
+            return self._exchange(calls)
+        except BaseException:
+            # Replies that nobody read would be taken for those of the next calls.
+            self.close()
+            raise
+
+    def _exchange(self, calls: Sequence[tuple[int, bytes]]) -> list[Any]:
+        replies: list[Any] = [None] * len(calls)
+        left = list(range(len(calls)))
+        give_up_at: float | None = None
+        while True:
+            left, why = self._attempt(calls, left, replies)
+            if not left:
+                return replies
+            now = time.monotonic()
+            give_up_at = give_up_at or now + self.patience_s
+            if now >= give_up_at:
+                raise LedgerUnavailable(f"gave up after {self.patience_s:g} s: {why}")
+            time.sleep(PAUSE_S)
+
+    def _attempt(
+        self, calls: Sequence[tuple[int, bytes]], left: list[int], replies: list[Any]
+    ) -> tuple[list[int], str]:
+        """Send what is left once; return what is then left to be sent again, and why."""
+        again: list[int] = []
+        why = ""
+        by_address: dict[str, list[int]] = {}
+        try:
+            for k in left:
+                address = self.placement.address_of(self.map, calls[k][0])
+                by_address.setdefault(address, []).append(k)
+        except LedgerUnavailable as error:
+            return left, str(error)
+        sent = []
+        for address, numbers in by_address.items():
+            try:
+                self._link(address).send([calls[k][1] for k in numbers])
+                sent.append((address, numbers))
+            except LedgerUnavailable as error:
+                again, why = again + numbers, str(error)
+        for address, numbers in sent:
+            for place, k in enumerate(numbers):
+                try:
+                    reply = self._link(address).receive()
+                except LedgerUnavailable as error:
+                    again, why = again + numbers[place:], str(error)
+                    break
+                if isinstance(reply, ReplyError):
+                    reply = self._redirected(address, calls[k][1], reply)
+                if isinstance(reply, ReplyError):
+                    again, why = [*again, k], f"{address}: {reply}"
+                else:
+                    replies[k] = reply
+        if again:
+            # A server that is gone may have been replaced by another one.
+            try:
+                self.placement.look_again()
+            except LedgerUnavailable as error:
+                why = str(error)
+        return sorted(again), why
+
+    def _redirected(self, address: str, command: bytes, error: ReplyError) -> Any:
+        """Return the reply of the server that an error points to, or the error if it will pass.
+
+        Raises what any other error means.
+        """
+        text = str(error)
+        word, *rest = text.split()
+        if word == "MOVED":
+            return error
+        if word == "ASK":
+            link = Link(rest[1], self.patience_s)
+            try:
+                link.send([packed("ASKING"), command])
+                link.receive()
+                reply = link.receive()
+            finally:
+                link.close()
+            return reply
+        if word in NOT_NOW:
+            return error
+        if "Function not found" in text:
+            raise WrongLibrary(f"Redis at {address} has no functions: load the library")
+        raise LedgerError(f"Redis at {address} failed: {library().located(text)}")
+
+    def _link(self, address: str) -> Link:
+        if address not in self._links:
+            self._links[address] = Link(address, self.patience_s)
+        return self._links[address]
+
+    def close(self) -> None:
+        """Close every connection; the next call opens what it needs again."""
+        for link in self._links.values():
+            link.close()
+
+
+class Translated:
+    """Turns the errors of the full client into ours, and keeps them as the cause."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate."""
+        if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+            raise LedgerUnavailable(f"no Redis at {self._address}: {error}") from error
+        if isinstance(error, redis.RedisError):
+            raise LedgerError(
+                f"Redis at {self._address} failed: {library().located(str(error))}"
+            ) from error
