@@ -1,6 +1,7 @@
 """The exchange in one process: engine, ledger, journal, proof."""
 
-from .exchange import Balance, Batch, Exchange
+from .exchange import Balance, Exchange
+from .machine import Batch
 from .placed import Fill, Placed
 from .proof import AssetProof, Proof
 

@@ -1,33 +1,20 @@
-"""A whole exchange in one process: orders in, trades and balances out, durable if given a path."""
+"""The exchange for people: orders in words, amounts in decimal text, results to read."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ..._book import OrderBook
-from ...domain.listings import Listings
-from ...domain.partition import Outcome
 from ...domain.units import DecimalText
-from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
+from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce
 from ...errors import ExchangeError
-from ..ledger.memory import MemoryLedger
-from ..ledger.protocol import Ledger
-from ..listings_file import default_listings
-from .core import Core
 from .door import order_command
-from .founding import check_same, listings_of_plain
+from .machine import Machine
 from .placed import Placed
-from .proof import Proof, prove
-from .records import BATCH, MONEY, TIER, batch_record, plain
-from .store import Store
+from .records import TIER, plain
 
 
 class Balance(NamedTuple):
@@ -37,16 +24,7 @@ class Balance(NamedTuple):
     held: str
 
 
-class Batch(NamedTuple):
-    """What a batch of commands did, over all partitions, in the order of the commands."""
-
-    events: npt.NDArray[np.void]
-    """EVENT_DTYPE; ``command`` is the position in the batch."""
-    markets: npt.NDArray[np.uint32]
-    """The market of each event, as a position in the listings."""
-
-
-class Exchange:
+class Exchange(Machine):
     """Engine and ledger in one process, no server.
 
     >>> from nextrade import Exchange
@@ -70,109 +48,6 @@ class Exchange:
     still. Raises ExchangeError if the path was founded with other listings or its state
     contradicts itself, JournalLocked, JournalDamaged and JournalError from its files.
     """
-
-    def __init__(
-        self,
-        listings: Listings | None = None,
-        path: str | Path | None = None,
-        *,
-        fsync: bool = True,
-        ledger: Ledger | None = None,
-        read_only: bool = False,
-        clock: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self._clock = clock
-        self._store: Store | None = None
-        self._closed = False
-        if path is None:
-            home = MemoryLedger() if ledger is None else ledger
-            self._core = Core(default_listings() if listings is None else listings, home)
-        elif ledger is not None:
-            raise ExchangeError(
-                "a ledger of its own cannot be kept in a path: give one or the other"
-            )
-        else:
-            self._open(listings, Path(path), fsync=fsync, read_only=read_only)
-        self._references = 0
-
-    def _open(self, listings: Listings | None, path: Path, *, fsync: bool, read_only: bool) -> None:
-        store = Store(path, fsync=fsync, read_only=read_only)
-        try:
-            founded = store.founded()
-            if founded is None:
-                if read_only:
-                    raise ExchangeError(f"{path}: no exchange was founded here")
-                listings = default_listings() if listings is None else listings
-                store.found(listings)
-            else:
-                own = listings_of_plain(founded["listings"])
-                if listings is not None:
-                    check_same(own, listings, str(path))
-                listings = own
-            self._core = store.recover(listings)
-            proof = prove(self._core, full=True)
-            if not proof.holds:
-                raise ExchangeError(
-                    f"{path}: the state contradicts itself and is not opened: {proof.faults[0]}"
-                )
-        except BaseException:
-            store.close()
-            raise
-        self._store = store
-
-    # --- life ------------------------------------------------------------------------------
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the path. Everything answered is on disk already."""
-        if self._store is not None and not self._closed:
-            self._store.close()
-        self._closed = True
-
-    def snapshot(self) -> None:
-        """Write the state beside the journal, so that opening need not replay all of it.
-
-        Raises ExchangeError without a path, JournalError if the disk is full or fails.
-        """
-        if self._store is None:
-            raise ExchangeError("an exchange without a path has nowhere to keep a snapshot")
-        self._store.write_snapshot(self._core, self.listings)
-
-    @property
-    def remarks(self) -> list[str]:
-        """What opening the path found and mended, such as a record cut short by a power loss."""
-        return [] if self._store is None else self._store.remarks
-
-    @property
-    def listings(self) -> Listings:
-        """The assets and markets, with their limits and fees."""
-        return self._core.listings
-
-    @property
-    def ledger(self) -> Ledger:
-        """The balances. Look at them only."""
-        return self._core.ledger
-
-    def _record(self, kind: int, payload: bytes) -> None:
-        """Write down what is about to happen; if that fails it does not happen."""
-        if self._closed:
-            raise ExchangeError("this exchange is closed")
-        if self._store is None:
-            return
-        if self._store.read_only:
-            raise ExchangeError("this exchange is open to read only")
-        self._store.journal.append(kind, payload)
-        self._store.journal.commit()
 
     # --- money -----------------------------------------------------------------------------
 
@@ -223,17 +98,6 @@ class Exchange:
         if reference is None:
             reference = self._new_reference("transfer")
         return self._money("transfer", reference, from_account, to_account, number, units)
-
-    def _money(self, name: str, *arguments: Any) -> bool:
-        self._record(MONEY, plain([name, *arguments]))
-        return self._core.money(name, *arguments)
-
-    def _new_reference(self, what: str) -> str:
-        """A reference that was never used: the place in the journal, or a count."""
-        if self._store is not None:
-            return f"{what} {self._store.journal.last + 1}"
-        self._references += 1
-        return f"{what} {self._references}"
 
     def set_tier(self, account: int, tier: int) -> None:
         """What this account's new orders pay from now on; open orders keep their fees."""
@@ -318,7 +182,7 @@ class Exchange:
     def replace(
         self, account: int, market: str, order_id: int, *, price: DecimalText, quantity: DecimalText
     ) -> Placed:
-        """Give an open order another price and quantity left; only a smaller one keeps its place."""
+        """Give an open order another price and quantity left; a smaller one keeps its place."""
         number = self.listings.market(market)
         units = self.listings.listings[number].market
         book = self.book(market)
@@ -339,48 +203,6 @@ class Exchange:
         units = self.listings.listings[number].market
         return Placed(self.submit(command), units, order_id)
 
-    def submit(self, commands: npt.NDArray[np.void]) -> Batch:
-        """Run a batch of COMMAND_DTYPE, times and ids in it, and return everything that happened.
-
-        Each partition's commands are one batch of its own: all of them are reserved for, then
-        matched, then settled. With a path one write to the journal makes the whole of it
-        durable beforehand. Refused commands are events of kind REJECTED with a Reason or
-        Refusal. A REPLACE names the side of its order.
-
-        Raises TypeError for an array of another dtype, JournalError if the disk is full or
-        fails: then nothing of it has happened.
-        """
-        if not isinstance(commands, np.ndarray) or commands.dtype != COMMAND_DTYPE:
-            raise TypeError("a batch is an array of nextrade.COMMAND_DTYPE")
-        commands = np.ascontiguousarray(commands)
-        parts = self._by_partition(commands)
-        tiers = self._core.tiers_of(commands)
-        if self._closed:
-            raise ExchangeError("this exchange is closed")
-        if self._store is not None:
-            if self._store.read_only:
-                raise ExchangeError("this exchange is open to read only")
-            for number, rows in parts:
-                self._store.journal.append(BATCH, batch_record(number, commands[rows], tiers[rows]))
-            self._store.journal.commit()
-        outcomes = [
-            (self._core.run(number, commands[rows], tiers[rows]), rows) for number, rows in parts
-        ]
-        return _joined(outcomes)
-
-    def _by_partition(
-        self, commands: npt.NDArray[np.void]
-    ) -> list[tuple[int, npt.NDArray[np.int64] | slice]]:
-        """Which commands each partition gets; unknown markets go to the first, which refuses."""
-        numbers = sorted(self._core.partitions)
-        if len(numbers) == 1 or not len(commands):
-            return [(numbers[0], slice(None))] if len(commands) else []
-        markets = np.minimum(commands["market"], len(self._core.partition_of) - 1)
-        owners = self._core.partition_of[markets]
-        return [
-            (number, rows) for number in numbers if len(rows := np.flatnonzero(owners == number))
-        ]
-
     # --- looking ---------------------------------------------------------------------------
 
     def book(self, market: str) -> OrderBook:
@@ -388,69 +210,6 @@ class Exchange:
         number = self.listings.market(market)
         return self._core.partitions[int(self._core.partition_of[number])].book(number)
 
-    def open_orders(self) -> npt.NDArray[np.void]:
-        """Every open order and what it holds (ORDER_HOLD_DTYPE), partition by partition."""
-        return np.concatenate(
-            [
-                self._core.partitions[number].open_orders()
-                for number in sorted(self._core.partitions)
-            ]
-        )
-
-    def state_hash(self) -> int:
-        """A digest of all books, holds and balances: equal exchanges have equal ones."""
-        import hashlib
-
-        digest = hashlib.blake2b(digest_size=8)
-        for number in sorted(self._core.partitions):
-            digest.update(self._core.partitions[number].state_hash().to_bytes(8, "little"))
-        if isinstance(self.ledger, MemoryLedger):
-            digest.update(self.ledger.state_hash().to_bytes(8, "little"))
-        return int.from_bytes(digest.digest(), "little")
-
-    def verify(self, *, full: bool = False) -> Proof:
-        """Prove the money: by running totals, or by a walk over everything if ``full``.
-
-        With a path, ``full`` also replays the journal from its first record, as far as it is
-        still there, and compares the state that it gives.
-        """
-        proof = prove(self._core, full=full)
-        if not full or self._store is None or self._store.journal.first != 1:
-            return proof
-        again = self._store.recover(self.listings, from_start=True)
-        faults = [
-            f"partition {number}: the journal gives another state than the books have"
-            for number, partition in self._core.partitions.items()
-            if again.partitions[number].state_hash() != partition.state_hash()
-        ]
-        assert isinstance(again.ledger, MemoryLedger)
-        assert isinstance(self.ledger, MemoryLedger)
-        if again.ledger.state_hash() != self.ledger.state_hash():
-            faults.append("the journal gives other balances than the ledger has")
-        return Proof(proof.assets, True, (*proof.faults, *faults))
-
-    # --- what the door adds ----------------------------------------------------------------
-
-    def _now(self) -> int:
-        return max(self._clock(), self._core.clock_ns)
-
     def _check_account(self, account: int) -> None:
         if isinstance(account, bool) or not isinstance(account, int) or not 1 <= account < 2**32:
             raise ExchangeError(f"an account is a number from 1 to {2**32 - 1:,}, not {account!r}")
-
-
-def _joined(outcomes: list[tuple[Outcome, npt.NDArray[np.int64] | slice]]) -> Batch:
-    """The outcomes of several partitions in the order of the commands."""
-    if not outcomes:
-        return Batch(np.zeros(0, dtype=EVENT_DTYPE), np.zeros(0, dtype=np.uint32))
-    if len(outcomes) == 1 and isinstance(outcomes[0][1], slice):
-        return Batch(outcomes[0][0].events, outcomes[0][0].markets)
-    events, markets = [], []
-    for outcome, rows in outcomes:
-        own = outcome.events.copy()
-        own["command"] = np.asarray(rows)[own["command"]]
-        events.append(own)
-        markets.append(outcome.markets)
-    joined = np.concatenate(events)
-    order = np.argsort(joined["command"], kind="stable")
-    return Batch(joined[order], np.concatenate(markets)[order])

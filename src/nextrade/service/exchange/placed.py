@@ -12,7 +12,7 @@ from ...domain.refusals import Refusal
 from ...enums import EventKind, Reason
 
 if TYPE_CHECKING:
-    from .exchange import Batch
+    from .machine import Batch
 
 _FIRST_REFUSAL = 128
 _GONE = (EventKind.CANCELED, EventKind.EXPIRED)
