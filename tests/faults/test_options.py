@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextrade.cli import root
@@ -37,6 +37,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60)
 @given(
     made=st.sampled_from(sorted(SAMPLES)),
     options=OPTIONS,

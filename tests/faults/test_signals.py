@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as Unix know
 
 NAMES = ("trades.csv", "events.parquet", "depth.npy")
 FIGURES = ("state_hash", "checks", "trades", "volume_lots", "events", "commands", "messages")
-SOME = [pytest.param(seed, marks=pytest.mark.full if seed >= 4 else ()) for seed in range(40)]
-FEW = [pytest.param(seed, marks=pytest.mark.full if seed >= 2 else ()) for seed in range(15)]
+SOME = [pytest.param(seed, marks=pytest.mark.full if seed >= 2 else ()) for seed in range(40)]
+FEW = [pytest.param(seed, marks=pytest.mark.full if seed >= 1 else ()) for seed in range(15)]
 
 
 class Whole(NamedTuple):
