@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -314,7 +315,11 @@ class _Parser:
 
     def read(self, data: bytes, first_line: int, bad: BadRecords) -> list[Rows]:
         try:
-            return [self._rows(data, first_line)]
+            while True:
+                # Arrow breaks off at a Ctrl-C and hands it on. Whoever takes it and does not
+                # raise KeyboardInterrupt wants the reading to go on.
+                with suppress(self._arrow.ArrowCancelled):
+                    return [self._rows(data, first_line)]
         except self._arrow.ArrowInvalid as error:
             said = self._said(str(error))
         except _WrongRow as error:
