@@ -1,0 +1,343 @@
+"""A stack of private Redis servers that outlives the command which started it.
+
+    folder/lock
+    folder/redis-1/redis.conf    written at each start; keeps the port from one start to the next
+    folder/redis-1/redis.pid     written by the server, removed by it when it ends in order
+    folder/redis-1/redis.log
+    folder/redis-1/appendonlydir
+
+A process id alone proves nothing: the server may have died and its number have gone to a
+stranger. So nothing is signalled, and no server is taken as running, unless the process works
+in our folder (or, where the system does not tell, is a redis-server with our port).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import StackError
+from .redis_program import missing
+from .redis_question import ask, ask_info
+from .settings import Settings
+
+HOST = "127.0.0.1"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_BIRTH_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+State = Literal["running", "silent", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """One server as it is found. ``silent``: the process is there and does not answer."""
+
+    name: str
+    state: State
+    port: int | None
+    pid: int | None
+    memory_bytes: int | None
+    folder: Path
+
+    @property
+    def address(self) -> str | None:
+        """Where clients reach it; None if it was never started."""
+        return None if self.port is None else f"{HOST}:{self.port}"
+
+
+def shards_of(settings: Settings) -> dict[str, str]:
+    """The address of each shard of the ledger by its name: those set, else those of the stack.
+
+    Raises StackError if they are to be those of the stack and it was never started.
+    """
+    if settings.ledger.shards:
+        addresses = settings.ledger.shards
+    else:
+        addresses = RedisStack(settings.stack.folder, settings.stack.shards).addresses
+    return {f"redis-{number}": address for number, address in enumerate(addresses, 1)}
+
+
+class RedisStack:
+    """Some private Redis servers that keep their data in one folder.
+
+    Calls of several processes on one folder wait for each other. Raises StackError.
+    """
+
+    def __init__(self, folder: Path, count: int = 3, *, appendfsync: str = "always") -> None:
+        self.folder = folder.absolute()
+        self.count = count
+        self._appendfsync = appendfsync
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach the servers, in their order; StackError if one never started."""
+        found = [self._status(self._home(number)) for number in range(1, self.count + 1)]
+        never = [one.name for one in found if one.address is None]
+        if never:
+            raise StackError(
+                f"{', '.join(never)} in {self.folder}: never started; nextrade stack up starts it"
+            )
+        return tuple(one.address for one in found if one.address is not None)
+
+    def up(self) -> list[ServerStatus]:
+        """Start what does not run yet, wait until all answer, and tell how they are."""
+        if lacking := missing():
+            raise StackError(lacking)
+        self._make(self.folder)
+        with self._alone():
+            for number in range(1, self.count + 1):
+                self._up(self._home(number))
+            return self.status()
+
+    def down(self) -> list[str]:
+        """Stop every server of the folder in order; the names of those that ran."""
+        if not self.folder.is_dir():
+            return []
+        with self._alone():
+            running = {home: pid for home in self._homes() if (pid := self._pid(home)) is not None}
+            for pid in running.values():
+                os.kill(pid, signal.SIGTERM)
+            for home, pid in running.items():
+                self._wait_for_end(home, pid)
+            for home in self._homes():  # left behind by a server that was killed
+                (home / "redis.pid").unlink(missing_ok=True)
+        return [home.name for home in running]
+
+    def status(self) -> list[ServerStatus]:
+        """Every server of the folder, and those that are yet to be started; changes nothing."""
+        homes = {self._home(number) for number in range(1, self.count + 1)} | set(self._homes())
+        return [self._status(home) for home in sorted(homes, key=_number)]
+
+    def log(self, number: int, lines: int) -> list[str]:
+        """The last lines of a server's log; none if it was never started."""
+        text = _written_since(self._home(number) / "redis.log", 0)
+        return text.splitlines()[-lines:]
+
+    # One server
+
+    def _home(self, number: int) -> Path:
+        return self.folder / f"redis-{number}"
+
+    def _homes(self) -> list[Path]:
+        found = (path for path in self.folder.glob("redis-*") if _number(path) and path.is_dir())
+        return sorted(found, key=_number)
+
+    def _up(self, home: Path) -> None:
+        if self._pid(home) is not None:
+            self._wait_until_ready(home)
+            if (port := _port(home)) is not None:
+                ask(HOST, port, "CONFIG", "SET", "appendfsync", self._appendfsync)
+            return
+        self._make(home)
+        (home / "redis.pid").unlink(missing_ok=True)
+        for _ in range(5):  # between finding a free port and using it somebody may take it
+            _write_private(home / "redis.conf", self._configuration(home, _free_port(_port(home))))
+            if self._launch(home):
+                return
+        raise StackError(f"{home.name} finds no free port; see {home / 'redis.log'}")
+
+    def _launch(self, home: Path) -> bool:
+        """Start a server that is configured; False if its port was taken meanwhile."""
+        log = home / "redis.log"
+        before = log.stat().st_size if log.exists() else 0
+        done = subprocess.run(
+            ["redis-server", str(home / "redis.conf")],
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode == 0 and self._wait_until_ready(home, before):
+            return True
+        said = _written_since(log, before) + (done.stdout + done.stderr).decode("utf-8", "replace")
+        if "Address already in use" in said:
+            return False
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise StackError(f"{home.name} did not start: {last[0]}; see {log}")
+
+    def _wait_until_ready(self, home: Path, log_size: int = 0) -> bool:
+        """Wait until the server answers; False if it ended instead.
+
+        Who starts it is back before the server has written its process id, so one that is not
+        there yet has not failed; unless its log says so, or it takes too long.
+        """
+        begin = time.monotonic()
+        was_alive = False
+        while time.monotonic() < begin + _START_SECONDS:
+            port, alive = _port(home), self._pid(home) is not None
+            if alive and port is not None and ask(HOST, port, "PING") == b"PONG":
+                return True
+            if not alive:
+                late = time.monotonic() > begin + _BIRTH_SECONDS
+                if was_alive or late or "Failed" in _written_since(home / "redis.log", log_size):
+                    return False
+            was_alive = was_alive or alive
+            time.sleep(_POLL_SECONDS)
+        raise StackError(
+            f"{home.name} runs but does not answer after {_START_SECONDS:.0f} s;"
+            f" see {home / 'redis.log'}"
+        )
+
+    def _wait_for_end(self, home: Path, pid: int) -> None:
+        end = time.monotonic() + _STOP_SECONDS
+        while _works_in(pid, home):
+            if time.monotonic() > end:
+                raise StackError(
+                    f"{home.name} (process {pid}) was asked to end and has not after"
+                    f" {_STOP_SECONDS:.0f} s; see {home / 'redis.log'}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _status(self, home: Path) -> ServerStatus:
+        port, pid = _port(home), self._pid(home)
+        info = ask_info(HOST, port) if pid is not None and port is not None else {}
+        memory = info.get("used_memory", "")
+        return ServerStatus(
+            name=home.name,
+            state="stopped" if pid is None else "running" if info else "silent",
+            port=port,
+            pid=pid,
+            memory_bytes=int(memory) if memory.isdigit() else None,
+            folder=home,
+        )
+
+    def _pid(self, home: Path) -> int | None:
+        """The process id of this server; None if it does not run."""
+        try:
+            pid = int((home / "redis.pid").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            pid = 0
+        if pid > 0 and _works_in(pid, home):
+            return pid
+        # The file may have been lost while the server runs: a second one on the same data
+        # would destroy it. So ask whoever listens on our port whether it works in our folder.
+        port = _port(home)
+        if port is None:
+            return None
+        told = ask_info(HOST, port).get("process_id", "")
+        return int(told) if told.isdigit() and _works_in(int(told), home) else None
+
+    def _configuration(self, home: Path, port: int) -> str:
+        lines = (
+            "# Written by nextrade stack at each start; what is changed here is lost.",
+            f"port {port}",
+            f"bind {HOST}",
+            f"dir {_quoted(home)}",
+            f"pidfile {_quoted(home / 'redis.pid')}",
+            f"logfile {_quoted(home / 'redis.log')}",
+            "daemonize yes",
+            'save ""',
+            "appendonly yes",
+            f"appendfsync {self._appendfsync}",
+            "maxmemory-policy noeviction",
+        )
+        return "\n".join(lines) + "\n"
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder == self.folder and not (folder / ".gitignore").exists():
+                # The folder often stands in a checkout; nothing of it belongs there.
+                (folder / ".gitignore").write_text("*\n", encoding="ascii")
+        except OSError as error:
+            raise StackError(f"{folder} cannot be made: {error.strerror or error}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one process at a time start and stop servers of this folder."""
+        if sys.platform == "win32":
+            raise StackError(missing())
+        import fcntl
+
+        end = time.monotonic() + _START_SECONDS
+        with (self.folder / "lock").open("ab") as stream:
+            while True:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if time.monotonic() > end:
+                        raise StackError(
+                            f"another process has been starting or stopping the servers in"
+                            f" {self.folder} for {_START_SECONDS:.0f} s"
+                        ) from error
+                    time.sleep(_POLL_SECONDS)
+            yield
+
+
+def _number(home: Path) -> int:
+    """The number of a server's folder; 0 if it is no such folder."""
+    found = re.fullmatch(r"redis-([1-9][0-9]{0,3})", home.name)
+    return int(found[1]) if found else 0
+
+
+def _port(home: Path) -> int | None:
+    """The port in a server's configuration; None if it was never started."""
+    try:
+        text = (home / "redis.conf").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^port ([0-9]{1,5})$", text, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _free_port(wanted: int | None) -> int:
+    """A port that nobody listens on: the one it had before, if that is free."""
+    with socket.socket() as probe:
+        # As the server itself does: a port whose last connections linger is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted or 0))
+            port: int = probe.getsockname()[1]
+            return port
+        except OSError:
+            if wanted is None:
+                raise
+    return _free_port(None)
+
+
+def _works_in(pid: int, home: Path) -> bool:
+    """Whether this process is the server of this folder."""
+    process = Path("/proc", str(pid))
+    if os.path.lexists("/proc/self/cwd"):
+        try:
+            name = (process / "comm").read_text(errors="replace")
+            return "redis" in name and os.path.samefile(process / "cwd", home)
+        except OSError:  # it is gone, dead and not yet buried, or somebody else's
+            return False
+    listed = subprocess.run(
+        ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    )
+    return "redis-server" in listed.stdout and f":{_port(home)}" in listed.stdout
+
+
+def _written_since(log: Path, size: int) -> str:
+    """What was written to a log after it had this size."""
+    try:
+        return log.read_bytes()[size:].decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _quoted(path: Path) -> str:
+    """A path as redis.conf takes it, whatever bytes it has."""
+    plain = bytes(set(range(32, 127)) - set(b'"\\'))
+    text = (chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(path))
+    return f'"{"".join(text)}"'
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
