@@ -176,8 +176,10 @@ def read_settings(
     """
     environment = os.environ if environment is None else environment
     folder = (Path.cwd() if folder is None else folder).absolute()
-    file = find_file(config, environment, folder)
+    return _settings(find_file(config, environment, folder), environment, folder)
 
+
+def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -> Settings:
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     tables: dict[str, Mapping[str, Any]] = {}
     origins: dict[str, str] = {}
@@ -187,11 +189,9 @@ def read_settings(
     if file is not None:
         content = _content(file)
         _overlay(content, str(file), file.absolute().parent, values, tables)
-        given = (
-            name if name in TABLES else f"{name}.{key}" for name in content for key in content[name]
-        )
+        given = [f"{name}.{key}" for name in SECTIONS for key in content.get(name, ())]
+        given += [name for name in TABLES if name in content]
         origins |= dict.fromkeys(given, str(file))
-        origins |= {name: str(file) for name in TABLES if name in content}
     for name, (section, key) in _variables(environment).items():
         kind, _ = keys(section)[key]
         try:
@@ -209,6 +209,11 @@ def read_settings(
         file=file,
         origins=MappingProxyType(origins),
     )
+
+
+def read_default() -> Settings:
+    """The settings of the package's default file alone, whatever else is there."""
+    return _settings(None, {}, Path.cwd())
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -79,14 +79,14 @@ def test_every_kind_can_be_a_variable(tmp_path: Path) -> None:
         NEXTRADE_JOURNAL__FSYNC="False",
         NEXTRADE_JOURNAL__PATH="kept",
         NEXTRADE_LEDGER__HOME="redis",
-        NEXTRADE_LEDGER__SHARDS="redis://one:7001, unix:///run/two.sock",
+        NEXTRADE_LEDGER__SHARDS="one:7001, /run/two.sock",
         NEXTRADE_STACK__SHARDS=" 5 ",
     )
 
     assert found.journal.fsync is False
     assert found.journal.path == tmp_path / "kept"
     assert found.ledger.home == "redis"
-    assert found.ledger.shards == ("redis://one:7001", "unix:///run/two.sock")
+    assert found.ledger.shards == ("one:7001", "/run/two.sock")
     assert found.stack.shards == 5
 
 
@@ -142,13 +142,14 @@ MISTAKES = {
     "empty folder": ("[stack]\nfolder = ''\n", ["[stack] folder", "it is empty"]),
     "nobody's home": ("[stack]\nfolder = '~nobody-here-of-this-name/x'\n", ["[stack] folder"]),
     "NUL in a path": ('[journal]\npath = "a\\u0000b"\n', ["[journal] path", "is not a path"]),
-    "shards no list": ("[ledger]\nshards = 'redis://a'\n", ["[ledger] shards", "a list"]),
-    "no scheme": ("[ledger]\nshards = ['localhost:1']\n", ["start with redis://"]),
-    "no host": ("[ledger]\nshards = ['redis://']\n", ["names no host", "redis://HOST:PORT"]),
-    "bad port": ("[ledger]\nshards = ['redis://a:99999']\n", ["cannot be read"]),
-    "no socket": ("[ledger]\nshards = ['unix://a']\n", ["names no socket"]),
-    "two in one": ("[ledger]\nshards = ['redis://a redis://b']\n", ["a blank or a comma"]),
-    "twice": ("[ledger]\nshards = ['redis://a', 'redis://a']\n", ["redis://a is listed twice"]),
+    "shards no list": ("[ledger]\nshards = 'a:1'\n", ["[ledger] shards", "a list"]),
+    "no port": ("[ledger]\nshards = ['localhost']\n", ["'localhost' is no address", "HOST:PORT"]),
+    "no host": ("[ledger]\nshards = [':6379']\n", ["':6379' is no address"]),
+    "port 0": ("[ledger]\nshards = ['a:0']\n", ["'a:0' is no address"]),
+    "bad port": ("[ledger]\nshards = ['a:99999']\n", ["'a:99999' is no address"]),
+    "two in one": ("[ledger]\nshards = ['a:1 b:1']\n", ["is no address"]),
+    "twice": ("[ledger]\nshards = ['a:1', 'a:1']\n", ["a:1 is listed twice"]),
+    "NUL in a socket": ('[ledger]\nshards = ["/a\\u0000"]\n', ["not the path of a socket"]),
     "markets alone": ("[markets.X]\n", ["there is [markets] and no [assets]", "give both"]),
     "assets alone": ("[assets.X]\n", ["there is [assets] and no [markets]", "give both"]),
     "no TOML": ("[ledger\n", ["this is no TOML", "line 1"]),
@@ -199,12 +200,6 @@ def test_other_variables_are_left_alone(tmp_path: Path) -> None:
     assert found == read(tmp_path)
 
 
-def test_no_password_is_shown(tmp_path: Path) -> None:
-    """The message about a wrong address hides the password in it."""
-    for address in ("redis://user:hidden@host:0", "http://user:hidden@host", "user:hidden@host"):
-        assert "hidden" not in refused(tmp_path, NEXTRADE_LEDGER__SHARDS=address)
-
-
 @pytest.mark.parametrize("what", ["folder", "directory as config"])
 def test_what_is_no_file_is_refused(what: str, tmp_path: Path) -> None:
     """A folder in place of the file is refused in words."""
@@ -230,7 +225,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 PATHS = WORDS.filter(lambda text: not text.startswith("~"))
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True)
 PORTS = st.integers(1, 65535)
-ADDRESSES = st.builds("redis://{}:{}".format, HOSTS, PORTS) | st.builds("unix:///{}".format, HOSTS)
+ADDRESSES = st.builds("{}:{}".format, HOSTS, PORTS) | st.builds("/{}".format, HOSTS)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "ledger.home": st.sampled_from(["memory", "redis"]),
     "ledger.buckets": st.integers(1, 4096),
