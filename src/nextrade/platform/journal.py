@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BufferedReader, FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from ..errors import JournalError
+from ..errors import JournalDamaged, JournalError
 from .files import Files, Lock, said
 from .segment import (
     COMMIT_HEAD_BYTES,
@@ -78,9 +78,10 @@ class Journal:
         self._segments: list[Segment] = []
         self._file: FileIO | None = None
         self._lock: Lock | None = None
+        self._new_id = journal_id
         self._unusable = "it is closed"
         try:
-            self._open(journal_id)
+            self._open()
         except OSError as error:
             self.close()
             raise JournalError(f"{self.path}: cannot be opened: {said(error)}") from error
@@ -92,12 +93,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -209,23 +205,19 @@ class Journal:
 
     # --- opening ---------------------------------------------------------------------------
 
-    def _open(self, journal_id: bytes | None) -> None:
+    def _open(self) -> None:
         if not self._read_only:
             self._files.make_folder(self.path)
             self._lock = Lock(self.path / _LOCK)
-        paths = sorted(self.path.glob(f"journal-*{_SUFFIX}"))
-        if not paths and self._read_only:
-            raise JournalError(f"{self.path}: there is no journal here")
-        for path in paths:
-            self._segments.append(self._checked(path, is_last=path == paths[-1]))
-            self._check_place()
-        if not paths:
-            # A byte of zero in the marker would look like one that was never written.
-            journal_id = journal_id or os.urandom(ID_BYTES).replace(b"\0", b"\1")
-            if len(journal_id) != ID_BYTES:
-                raise ValueError(f"the id of a journal is {ID_BYTES} bytes, not {len(journal_id)}")
-            self._segments = [self._put_in_place(self._prepare(1, journal_id))]
-        self._finish_rotation()
+        while True:
+            paths = self._paths()
+            try:
+                self._load(paths)
+                break
+            except (JournalDamaged, FileNotFoundError):
+                # To whoever only reads, a change of segments by the writer looks like damage.
+                if not self._read_only or paths == self._paths():
+                    raise
         if self._read_only:
             self._following = self._segments[-1].following
         else:
@@ -234,6 +226,29 @@ class Journal:
                 # What is added is of this version, so it goes into a segment of its own.
                 self._unusable = ""
                 self.rotate()
+
+    def _load(self, paths: list[Path]) -> None:
+        """Check the segments of these names, in this order."""
+        self._segments.clear()
+        self.remarks.clear()
+        for path in paths:
+            self._segments.append(self._checked(path, is_last=path == paths[-1]))
+            self._check_place()
+        if not paths:
+            self._found()
+        self._finish_rotation()
+
+    def _found(self) -> None:
+        if self._read_only:
+            raise JournalError(f"{self.path}: there is no journal here")
+        # A byte of zero in the marker would look like one that was never written.
+        journal_id = self._new_id or os.urandom(ID_BYTES).replace(b"\0", b"\1")
+        if len(journal_id) != ID_BYTES:
+            raise ValueError(f"the id of a journal is {ID_BYTES} bytes, not {len(journal_id)}")
+        self._segments = [self._put_in_place(self._prepare(1, journal_id))]
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.path.glob(f"journal-*{_SUFFIX}"))
 
     def _checked(self, path: Path, *, is_last: bool) -> Segment:
         """Check a segment; of the last one, cut what is unfinished."""
@@ -265,20 +280,15 @@ class Journal:
         """Refuse the newest of the segments if it does not belong behind the one before."""
         segment = self._segments[-1]
         if segment.path.name != _name(segment.first):
-            raise damaged(
-                segment.path, 0, f"the segment of record {segment.first} is under another's name"
-            )
+            wrong = f"the segment of record {segment.first} is under another's name"
+            raise damaged(segment.path, 0, wrong)
         if len(self._segments) > 1:
             before = self._segments[-2]
             if segment.journal != before.journal:
                 raise damaged(segment.path, 0, f"is of another journal than {before.path.name}")
             if segment.first != before.following:
-                raise damaged(
-                    segment.path,
-                    0,
-                    f"begins with record {segment.first} where {before.following} is due;"
-                    f" what follows {before.path.name} is missing",
-                )
+                wrong = f"begins with record {segment.first} where {before.following} is due"
+                raise damaged(segment.path, 0, f"{wrong}: what was between them is missing")
 
     def _finish_rotation(self) -> None:
         """Take the last step of a rotation that did not get to it, or take back the first."""
@@ -314,16 +324,7 @@ class Journal:
 
     def _grown(self, segment: Segment) -> Segment:
         """The current segment with what was committed since it was opened."""
-        return Segment(
-            segment.path,
-            segment.version,
-            segment.journal,
-            segment.first,
-            self._following,
-            self._end,
-            sealed=False,
-            torn="",
-        )
+        return replace(segment, following=self._following, end=self._end, torn="")
 
     def _prepare(self, first: int, journal: bytes) -> Segment:
         """Write an empty segment under the name that does not count yet."""

@@ -2,12 +2,15 @@
 
 import struct
 import zlib
+from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
 from nextrade.errors import JournalDamaged, JournalError, JournalLocked
 from nextrade.platform import journal as journal_module
+from nextrade.platform.files import Files
 from nextrade.platform.journal import Journal
 
 from .disks import FailingDisk
@@ -189,6 +192,25 @@ def test_reading_only_founds_nothing(tmp_path: Path) -> None:
         Journal(tmp_path / "none", read_only=True)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_while_segments_change(tmp_path: Path) -> None:
+    """Whoever opens to read while the writer rotates and drops sees the journal as it then is."""
+    fill(tmp_path, 3)
+
+    class Meanwhile(Files):
+        """Lets the writer act after the reader has listed the files."""
+
+        def open(self, path: Path, *, write: bool = False) -> FileIO:
+            if acts:
+                acts.pop()()
+            return super().open(path, write=write)
+
+    with Journal(tmp_path) as writer:
+        acts: list[Callable[[], None]] = [lambda: writer.drop_before(4), writer.rotate]
+        with Journal(tmp_path, read_only=True, files=Meanwhile()) as reader:
+            assert (reader.first, reader.last) == (4, 3)
+    assert not acts
 
 
 @pytest.mark.parametrize("use", ["append", "commit", "read", "rotate", "drop_before"])
