@@ -6,12 +6,16 @@ import signal
 
 import click
 
+from .balances import balances_command
 from .book import book_command
 from .convert import convert_command
+from .deposit import deposit_command
 from .failures import FailingWell
 from .generate import generate_command
+from .inspect import inspect_command
 from .replay import replay_command
 from .stats import stats_command
+from .verify import verify_command
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -48,11 +52,15 @@ def root() -> None:
     """
 
 
+root.add_command(balances_command)
 root.add_command(book_command)
 root.add_command(convert_command)
+root.add_command(deposit_command)
 root.add_command(generate_command)
+root.add_command(inspect_command)
 root.add_command(replay_command)
 root.add_command(stats_command)
+root.add_command(verify_command)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ...domain.units import DecimalText
 from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce
 from ...errors import ExchangeError
+from ..ledger.memory import MemoryLedger
 from .door import order_command
 from .machine import Machine
 from .placed import Placed
@@ -44,8 +45,10 @@ class Exchange(Machine):
     durable: what was answered is in a journal on disk (``fsync`` for each call or batch), and
     opening the path again goes on from there; one process at a time. Market and limit rules are
     those of the listings, amounts are exact decimal text, accounts are numbers from 1 on.
-    ``clock`` gives nanoseconds for orders placed one by one; a clock that steps back stands
-    still. Raises ExchangeError if the path was founded with other listings or its state
+    ``read_only`` takes no lock and changes nothing; ``check=False`` opens what contradicts itself,
+    for ``verify`` to say where. ``clock`` gives nanoseconds for orders placed one by one; a
+    clock that steps back stands still. Raises ExchangeError if the path was founded with other
+    listings or its state
     contradicts itself, JournalLocked, JournalDamaged and JournalError from its files.
     """
 
@@ -117,6 +120,67 @@ class Exchange(Machine):
                 asset.text(int(row["available"])), asset.text(int(row["held"]))
             )
         return found
+
+    def accounts(self) -> list[int]:
+        """Every account that has anything, ascending; only of a ledger in memory."""
+        if not isinstance(self.ledger, MemoryLedger):
+            raise ExchangeError("only a ledger in memory can list its accounts")
+        accounts: list[int] = np.unique(self.ledger.all_balances()["account"]).tolist()
+        return accounts
+
+    def inspect_account(self, account: int) -> dict[str, Any]:
+        """Balances, open orders and held withdrawals of an account, as plain values."""
+        orders = self.open_orders()
+        return {
+            "account": account,
+            "tier": self._core.tiers.get(account, 0),
+            "balances": {
+                name: balance._asdict() for name, balance in self.balances(account).items()
+            },
+            "orders": [self._order(row) for row in orders[orders["account"] == account]],
+            "withdrawals": [hold for hold in self._holds() if hold["account"] == account],
+        }
+
+    def inspect_order(self, order_id: int) -> dict[str, Any]:
+        """An open order as plain values; empty if there is none of this id."""
+        orders = self.open_orders()
+        found = orders[orders["order_id"] == order_id]
+        return self._order(found[0]) if len(found) else {}
+
+    def inspect_hold(self, reference: str) -> dict[str, Any]:
+        """A held withdrawal as plain values; empty if nothing is held under the reference."""
+        return next((hold for hold in self._holds() if hold["reference"] == reference), {})
+
+    def _holds(self) -> list[dict[str, Any]]:
+        if not isinstance(self.ledger, MemoryLedger):
+            return []
+        assets = self.listings.assets
+        return [
+            {
+                "reference": reference,
+                "account": account,
+                "asset": assets[asset].name,
+                "amount": assets[asset].text(amount),
+            }
+            for reference, account, asset, amount in self.ledger.open_holds()
+        ]
+
+    def _order(self, row: np.void) -> dict[str, Any]:
+        listing = self.listings.listings[int(row["market"])]
+        asset = self.listings.assets[int(row["asset"])]
+        order = self.book(listing.name).order(int(row["order_id"]))
+        market = listing.market
+        return {
+            "order_id": int(row["order_id"]),
+            "account": int(row["account"]),
+            "market": listing.name,
+            "side": Side(int(row["side"])).name,
+            "price": market.price_text(int(order["price_ticks"])),
+            "quantity": market.qty_text(int(order["visible_lots"]) + int(order["hidden_lots"])),
+            "dormant": bool(order["dormant"]),
+            "tier": int(row["tier"]),
+            "holds": f"{asset.text(int(row['held']))} {asset.name}",
+        }
 
     # --- orders ----------------------------------------------------------------------------
 

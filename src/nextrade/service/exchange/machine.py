@@ -46,6 +46,7 @@ class Machine:
         fsync: bool = True,
         ledger: Ledger | None = None,
         read_only: bool = False,
+        check: bool = True,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
@@ -59,10 +60,12 @@ class Machine:
                 "a ledger of its own cannot be kept in a path: give one or the other"
             )
         else:
-            self._open(listings, Path(path), fsync=fsync, read_only=read_only)
+            self._open(listings, Path(path), fsync=fsync, read_only=read_only, check=check)
         self._references = 0
 
-    def _open(self, listings: Listings | None, path: Path, *, fsync: bool, read_only: bool) -> None:
+    def _open(
+        self, listings: Listings | None, path: Path, *, fsync: bool, read_only: bool, check: bool
+    ) -> None:
         store = Store(path, fsync=fsync, read_only=read_only)
         try:
             founded = store.founded()
@@ -78,7 +81,7 @@ class Machine:
                 listings = own
             self._core = store.recover(listings)
             proof = prove(self._core, full=True)
-            if not proof.holds:
+            if check and not proof.holds:
                 raise ExchangeError(
                     f"{path}: the state contradicts itself and is not opened: {proof.faults[0]}"
                 )
