@@ -4,26 +4,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.comparing import as_code, first_difference, smallest
-from tests.model.exchange_streams import Batch, Money, Restart, Step
+from tests.model.exchange_streams import Batch, Money, Restart, Step, Together
 
 
 def difference(expected: Any, actual: Any, step: Step) -> str:
     """Let both exchanges take one step. Answers with the first difference, or ''."""
+    batches = batches_of(step)
+    requests = [request for batch in batches for request in expected.requests(batch)]
     if isinstance(step, Money):
         ours = [expected.money(step)]
-    elif isinstance(step, Batch):
-        requests = expected.requests(step)
-        ours = expected.process(step)
+    elif batches:
+        ours = expected.process(*batches)
     expected.check()
     try:
+        found = ""
         if isinstance(step, Restart):
             actual.restart()
         elif isinstance(step, Money):
             found = first_difference("answer", ours, [actual.money(step)])
         else:
-            found = first_difference("request", requests, actual.requests(step))
-            found = found or first_difference("event", ours, actual.process(step))
-        if not isinstance(step, Restart) and found:
+            asked = [request for batch in batches for request in actual.requests(batch)]
+            found = first_difference("request", requests, asked)
+            found = found or first_difference("event", ours, actual.process(*batches))
+        if found:
             return found
         actual.check()
         return state_difference(expected, actual)
@@ -46,16 +49,23 @@ def state_difference(expected: Any, actual: Any) -> str:
     )
 
 
+def batches_of(step: Step) -> tuple[Batch, ...]:
+    """The batches of a step, in the order in which they reserve."""
+    if isinstance(step, Together):
+        return step
+    return (step,) if isinstance(step, Batch) else ()
+
+
 def one_by_one(steps: Sequence[Step]) -> list[Step]:
     """The same steps with a batch for each command."""
     apart: list[Step] = []
     for step in steps:
-        if isinstance(step, Batch):
-            apart += [
-                Batch(step.partition, (command,), (tier,), (1,))
-                for command, tier in zip(step.commands, step.tiers, strict=True)
-            ]
-        else:
+        apart += [
+            Batch(batch.partition, (command,), (tier,), (1,))
+            for batch in batches_of(step)
+            for command, tier in zip(batch.commands, batch.tiers, strict=True)
+        ]
+        if isinstance(step, Money | Restart):
             apart.append(step)
     return apart
 
@@ -68,6 +78,8 @@ def shortest(steps: Sequence[Step], fails: Any) -> list[Step]:
 
 def as_text(step: Step) -> str:
     """A step as Python that makes it."""
+    if isinstance(step, Together):
+        return f"Together({as_text(step.first)}, {as_text(step.second)})"
     if not isinstance(step, Batch):
         return repr(step)
     commands = ", ".join(as_code(command) for command in step.commands)

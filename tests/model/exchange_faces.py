@@ -31,8 +31,14 @@ class Plain:
         except LedgerObjects as objection:
             return objection.args[0]
 
-    def process(self, batch: Batch) -> list[MarketEvent]:
-        return self.exchange.process(batch.partition, batch.commands, batch.tiers)
+    def process(self, *batches: Batch) -> list[MarketEvent]:
+        """Batches that have all reserved before the first of them is run."""
+        reserved = [self.exchange.reserve(batch.partition, batch.commands) for batch in batches]
+        return [
+            event
+            for batch, held in zip(batches, reserved, strict=True)
+            for event in self.exchange.run_batch(batch.commands, batch.tiers, held)
+        ]
 
     def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
         requests = self.exchange.requests(batch.partition, batch.commands)
@@ -133,20 +139,20 @@ class Real:
             for refusal, account, asset, amount in zip(*columns, strict=True)
         ]
 
-    def process(self, batch: Batch) -> list[MarketEvent]:
-        """The way of a batch: reserve frame by frame, match, settle."""
-        number = batch.partition
-        partition = self.partitions[number]
-        commands = command_array(list(batch.commands))
-        tiers = np.array(batch.tiers, dtype=np.uint8)
-        granted, frames = self.reserve(number, commands, batch.frames)
-        outcome = self.run(partition, commands, tiers, granted)
-        postings_are_in_order(outcome.postings)
-        self.batches[number] += 1
-        self.ledger.settle(number, 1, self.batches[number], outcome.postings, frames)
-        markets = outcome.markets.tolist()
-        events = event_list(outcome.events)
-        return [MarketEvent(*pair) for pair in zip(markets, events, strict=True)]
+    def process(self, *batches: Batch) -> list[MarketEvent]:
+        """The way of batches: reserve frame by frame, then match and settle one by one."""
+        events: list[MarketEvent] = []
+        reserved = [self.reserve(batch) for batch in batches]
+        for batch, (granted, frames) in zip(batches, reserved, strict=True):
+            number, commands = batch.partition, command_array(list(batch.commands))
+            tiers = np.array(batch.tiers, dtype=np.uint8)
+            outcome = self.run(self.partitions[number], commands, tiers, granted)
+            postings_are_in_order(outcome.postings)
+            self.batches[number] += 1
+            self.ledger.settle(number, 1, self.batches[number], outcome.postings, frames)
+            pairs = zip(outcome.markets.tolist(), event_list(outcome.events), strict=True)
+            events += [MarketEvent(*pair) for pair in pairs]
+        return events
 
     def run(
         self, partition: Any, commands: np.ndarray, tiers: np.ndarray, granted: np.ndarray
@@ -161,16 +167,15 @@ class Real:
         assert partition.snapshot() == twin.snapshot()
         return outcome
 
-    def reserve(
-        self, number: int, commands: np.ndarray, sizes: tuple[int, ...]
-    ) -> tuple[np.ndarray, list[int]]:
-        """Ask the ledger for each frame, some of them twice. Answers with what was granted."""
+    def reserve(self, batch: Batch) -> tuple[np.ndarray, list[int]]:
+        """Ask the ledger for each frame, and ask again. Answers with what was granted."""
         from nextrade.domain.postings import REQUEST_DTYPE
 
+        number, commands = batch.partition, command_array(list(batch.commands))
         asked = self.partitions[number].reservations(commands)
         granted = np.zeros(len(commands), dtype=np.int64)
         frames, start = [], 0
-        for size in sizes:
+        for size in batch.frames:
             frame = np.arange(start, start + size)
             start += size
             wanting = frame[(asked.refusal[frame] == 0) & (asked.amount[frame] > 0)]

@@ -28,6 +28,13 @@ class Batch(NamedTuple):
     frames: tuple[int, ...]
 
 
+class Together(NamedTuple):
+    """Two batches that have both reserved before either is run."""
+
+    first: Batch
+    second: Batch
+
+
 class Money(NamedTuple):
     """One call of the ledger: its name and its arguments."""
 
@@ -39,7 +46,7 @@ class Restart(NamedTuple):
     """Everything that remembers is written down, forgotten and read again."""
 
 
-Step = Batch | Money | Restart
+Step = Batch | Together | Money | Restart
 
 
 class MarketStream(Stream):
@@ -112,6 +119,7 @@ class ExchangeStream:
         self.money = pick([0.05, 0.3, 0.6])
         self.restarts = pick([0.0, 0.05])
         self.strays = pick([0.0, 0.02])
+        self.overlaps = pick([0.0, 0.3])
         self.references = 0
         self.known: list[Money] = []
         self.withdrawals: list[str] = []
@@ -133,7 +141,12 @@ class ExchangeStream:
                 steps.append(self.some_money())
             batch = self.batch(min(self.random.choice(self.batch_sizes), commands - given))
             given += len(batch.commands)
-            steps.append(batch)
+            if given < commands and self.chance(self.overlaps):
+                second = self.batch(min(self.random.choice(self.batch_sizes), commands - given))
+                given += len(second.commands)
+                steps.append(Together(batch, second))
+            else:
+                steps.append(batch)
         return steps
 
     def batch(self, size: int) -> Batch:

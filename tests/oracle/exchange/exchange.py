@@ -22,6 +22,13 @@ class MarketEvent(NamedTuple):
     event: Event
 
 
+class Reserved(NamedTuple):
+    """What a command asked for, and whether it could be had."""
+
+    request: Request
+    granted: bool
+
+
 class OpenHold(NamedTuple):
     """One open order as money."""
 
@@ -47,23 +54,35 @@ class Exchange:
         """What each command must get held before it may run."""
         return [request_of(command, self.listings, partition) for command in commands]
 
+    def reserve(self, partition: int, commands: Sequence[Command]) -> list[Reserved]:
+        """Set aside what each command of a batch may need, in their order."""
+        return [
+            Reserved(
+                request,
+                granted=not request.refusal
+                and self.accounts.set_aside(request.account, request.asset, request.amount),
+            )
+            for request in self.requests(partition, commands)
+        ]
+
+    def run_batch(
+        self, commands: Sequence[Command], tiers: Sequence[int], reserved: Sequence[Reserved]
+    ) -> list[MarketEvent]:
+        """Run a batch for which everything was reserved."""
+        events: list[MarketEvent] = []
+        for position, command in enumerate(commands):
+            request, granted = reserved[position]
+            events += [
+                MarketEvent(command.market, event._replace(command=position))
+                for event in self.run(command, tiers[position], request, granted)
+            ]
+        return events
+
     def process(
         self, partition: int, commands: Sequence[Command], tiers: Sequence[int]
     ) -> list[MarketEvent]:
         """Reserve for a whole batch, then run it."""
-        requests = self.requests(partition, commands)
-        granted = [
-            not request.refusal
-            and self.accounts.set_aside(request.account, request.asset, request.amount)
-            for request in requests
-        ]
-        events: list[MarketEvent] = []
-        for position, command in enumerate(commands):
-            happened = self.run(command, tiers[position], requests[position], granted[position])
-            events += [
-                MarketEvent(command.market, event._replace(command=position)) for event in happened
-            ]
-        return events
+        return self.run_batch(commands, tiers, self.reserve(partition, commands))
 
     def run(self, command: Command, tier: int, request: Request, granted: bool) -> list[Event]:
         """Carry out one command for which everything is held, or say why not."""
