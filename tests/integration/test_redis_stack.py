@@ -48,8 +48,8 @@ def kill(server: ServerStatus) -> None:
 
 def said(server: ServerStatus, *words: str) -> bytes | None:
     """What a server answers."""
-    assert server.port is not None
-    return ask("127.0.0.1", server.port, *words)
+    assert server.address is not None
+    return ask(server.address, *words)
 
 
 def test_up_status_down(servers: RedisStack) -> None:

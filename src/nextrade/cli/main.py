@@ -8,12 +8,15 @@ import click
 
 from .balances import balances_command
 from .book import book_command
+from .config import config_command
 from .convert import convert_command
 from .deposit import deposit_command
+from .doctor import doctor_command
 from .failures import FailingWell
 from .generate import generate_command
 from .inspect import inspect_command
 from .replay import replay_command
+from .stack import stack_command
 from .stats import stats_command
 from .verify import verify_command
 
@@ -54,11 +57,14 @@ def root() -> None:
 
 root.add_command(balances_command)
 root.add_command(book_command)
+root.add_command(config_command)
 root.add_command(convert_command)
+root.add_command(doctor_command)
 root.add_command(deposit_command)
 root.add_command(generate_command)
 root.add_command(inspect_command)
 root.add_command(replay_command)
+root.add_command(stack_command)
 root.add_command(stats_command)
 root.add_command(verify_command)
 

@@ -8,7 +8,7 @@ _REPLY_SECONDS = 2.0
 _LONGEST_REPLY = 1 << 20
 
 
-def ask(host: str, port: int, *words: str) -> bytes | None:
+def ask(address: str, *words: str) -> bytes | None:
     """The reply to a command: its text, without the mark of its type; None if there is none.
 
     An error of the server (which begins with ``-``) is None too: it is no answer to the
@@ -18,18 +18,33 @@ def ask(host: str, port: int, *words: str) -> bytes | None:
     request = b"*%d\r\n" % len(encoded)
     request += b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
     try:
-        with socket.create_connection((host, port), timeout=_REPLY_SECONDS) as connection:
+        with _connect(address) as connection:
             connection.sendall(request)
             return _reply(connection)
     except OSError:
         return None
 
 
-def ask_info(host: str, port: int) -> dict[str, str]:
+def ask_info(address: str) -> dict[str, str]:
     """What the server says of itself; empty if none answers."""
-    text = (ask(host, port, "INFO", "everything") or b"").decode("utf-8", "replace")
+    text = (ask(address, "INFO", "everything") or b"").decode("utf-8", "replace")
     lines = (line.partition(":") for line in text.splitlines())
     return {name: value for name, colon, value in lines if colon}
+
+
+def _connect(address: str) -> socket.socket:
+    """A connection to ``host:port`` or to the socket at a path. Raises OSError."""
+    if address.startswith("/"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_REPLY_SECONDS)
+        try:
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=_REPLY_SECONDS)
 
 
 def _reply(connection: socket.socket) -> bytes | None:

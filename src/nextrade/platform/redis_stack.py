@@ -138,7 +138,7 @@ class RedisStack:
         if self._pid(home) is not None:
             self._wait_until_ready(home)
             if (port := _port(home)) is not None:
-                ask(HOST, port, "CONFIG", "SET", "appendfsync", self._appendfsync)
+                ask(f"{HOST}:{port}", "CONFIG", "SET", "appendfsync", self._appendfsync)
             return
         self._make(home)
         (home / "redis.pid").unlink(missing_ok=True)
@@ -177,7 +177,7 @@ class RedisStack:
         was_alive = False
         while time.monotonic() < begin + _START_SECONDS:
             port, alive = _port(home), self._pid(home) is not None
-            if alive and port is not None and ask(HOST, port, "PING") == b"PONG":
+            if alive and port is not None and ask(f"{HOST}:{port}", "PING") == b"PONG":
                 return True
             if not alive:
                 late = time.monotonic() > begin + _BIRTH_SECONDS
@@ -202,7 +202,7 @@ class RedisStack:
 
     def _status(self, home: Path) -> ServerStatus:
         port, pid = _port(home), self._pid(home)
-        info = ask_info(HOST, port) if pid is not None and port is not None else {}
+        info = ask_info(f"{HOST}:{port}") if pid is not None and port is not None else {}
         memory = info.get("used_memory", "")
         return ServerStatus(
             name=home.name,
@@ -226,7 +226,7 @@ class RedisStack:
         port = _port(home)
         if port is None:
             return None
-        told = ask_info(HOST, port).get("process_id", "")
+        told = ask_info(f"{HOST}:{port}").get("process_id", "")
         return int(told) if told.isdigit() and _works_in(int(told), home) else None
 
     def _configuration(self, home: Path, port: int) -> str:

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 import nextrade
 from nextrade.cli import root
 
+from ...redis_server import need_redis
+
 EXAMPLE = re.compile(r"^\s+nextrade (.+)$", re.MULTILINE)
 
 
@@ -44,6 +46,8 @@ def test_the_examples_of_the_help_run(name: str) -> None:
     examples = [line for line in EXAMPLE.findall(text) if "AAPL" not in line]
 
     assert examples
+    if name == "stack":
+        need_redis()
     for example in examples:
         words = shlex.split(example)
         if words[0] == "COMMAND":

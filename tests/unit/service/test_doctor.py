@@ -1,0 +1,213 @@
+"""The doctor: each check, on machines made up for it."""
+
+import os
+import socket
+import time
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from nextrade.platform.redis_stack import RedisStack
+from nextrade.service import doctor
+from nextrade.service.doctor import Finding
+
+
+def test_python_must_be_new_enough_and_cpython() -> None:
+    """An older Python, or another one, is wrong and the fix names the oldest that works."""
+    assert doctor.check_python((3, 11, 0), "cpython").state == "ok"
+    assert doctor.check_python((3, 10, 9), "cpython").fix == "use CPython 3.11 or newer"
+    assert doctor.check_python((3, 12, 0), "pypy").state == "wrong"
+
+
+def test_the_core_of_this_machine_is_found() -> None:
+    """All compiled modules can be imported here, and the finding says for which Python."""
+    package = Path(doctor.__file__).parents[1]
+    found = doctor.check_core(package)
+
+    assert {"_book", "_wire", "_messages"} <= set(doctor.compiled_modules(package))
+    assert found.state != "wrong"
+    assert str(package) in found.found
+
+
+def test_a_core_that_is_missing(tmp_path: Path) -> None:
+    """A module that cannot be imported is wrong, with the call that builds it."""
+    (tmp_path / "_never_built.pyi").touch()
+    found = doctor.check_core(tmp_path)
+
+    assert found.state == "wrong"
+    assert "nextrade._never_built cannot be imported" in found.found
+    assert "make build" in found.fix
+
+
+def test_a_core_older_than_its_source(tmp_path: Path) -> None:
+    """Source that changed after the last build is noted; headers without source are not."""
+    (tmp_path / "_book.pyi").touch()
+    header = tmp_path / "_types.pxd"
+    header.touch()
+    later = time.time() + 1000
+    os.utime(header, (later, later))
+    assert doctor.check_core(tmp_path).state == "ok"
+    (tmp_path / "_book.pyx").touch()
+    found = doctor.check_core(tmp_path)
+
+    assert (found.state, found.fix) == ("note", "compile it again: make build")
+    assert "_types.pxd" in found.found
+
+
+REQUIRED = [
+    "numpy<3,>=2",
+    "pandas>=2.2; extra == 'pandas'",
+    'redis>=5; extra == "redis"',
+    'hiredis>=3; extra == "redis"',
+    'nextrade[pandas,redis]; extra == "all"',
+    'pandas>=2.2; extra == "all"',
+]
+
+
+def test_extras_are_read_from_the_requirements() -> None:
+    """Each extra has its packages; what is always there, and extras made of others, are not."""
+    assert doctor.extras(REQUIRED) == {"pandas": ["pandas"], "redis": ["redis", "hiredis"]}
+
+
+def test_a_missing_extra_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is not there is noted, with the call that installs it."""
+
+    def installed(package: str) -> str:
+        if package == "hiredis":
+            raise metadata.PackageNotFoundError(package)
+        return "1"
+
+    monkeypatch.setattr(metadata, "requires", lambda _: REQUIRED)
+    first, second = doctor.check_extras(installed)
+
+    assert first == Finding("extra pandas", "ok", "pandas")
+    assert (second.state, second.found) == ("note", "without hiredis")
+    assert second.fix.startswith("pip install 'nextrade[redis]'")
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """A clock before the day of the installation is wrong; a minute is not worth a word."""
+    installed = 1_700_000_000 * 10**9
+    assert doctor.check_clock(installed - 59 * 10**9, installed).state == "ok"
+    found = doctor.check_clock(installed - 61 * 10**9, installed)
+
+    assert found.state == "wrong"
+    assert found.found.startswith("2023-11-14 22:12:19 UTC")
+
+
+def test_few_open_files() -> None:
+    """A low limit of open files is noted with the call that raises it; none at all is fine."""
+    assert doctor.check_open_files(None).state == "ok"
+    assert doctor.check_open_files(1024).state == "ok"
+    assert doctor.check_open_files(256).fix.startswith("ulimit -n 1024")
+
+
+def test_ports_of_this_machine() -> None:
+    """Where nothing hinders, a server can listen; where it cannot, that is wrong."""
+    assert doctor.check_ports().state == "ok"
+
+
+def test_no_listening_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system forbids listening, the finding says what to look at."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", forbidden)
+    found = doctor.check_ports()
+
+    assert (found.state, found.found) == ("wrong", "127.0.0.1: Permission denied")
+    assert "firewall" in found.fix
+
+
+def test_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    """Settings that cannot be read are wrong, in the words of their own error."""
+    (tmp_path / "x.toml").write_text("[legder]\n")
+    settings, found = doctor.check_settings(tmp_path / "x.toml")
+
+    assert settings is None
+    assert found.state == "wrong"
+    assert "did you mean ledger?" in found.found
+
+
+def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is fine if it is there or can be made; a file in its place is wrong."""
+    (tmp_path / "file").touch()
+    there = doctor.check_folder("stack folder", tmp_path)
+    to_be = doctor.check_folder("stack folder", tmp_path / "a/b")
+    in_place = doctor.check_folder("stack folder", tmp_path / "file/b")
+
+    assert (there.state, there.found) == ("ok", str(tmp_path))
+    assert to_be.found.endswith("can be made")
+    assert (in_place.state, in_place.found) == ("wrong", f"{tmp_path / 'file'} is no folder")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    assert doctor.check_folder("stack folder", tmp_path).state == "wrong"
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a GiB is noted."""
+    assert doctor.check_disk("stack folder", tmp_path).name == "stack disk"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**29))
+    found = doctor.check_disk("stack folder", tmp_path / "new")
+
+    assert (found.state, found.found) == ("note", "0.5 GiB free")
+
+
+@pytest.mark.parametrize(("needed", "state"), [(True, "wrong"), (False, "note")])
+def test_redis_is_wrong_only_where_it_is_needed(needed: bool, state: str, tmp_path: Path) -> None:
+    """Without redis-server or a running stack a ledger in memory is fine, one in Redis is not."""
+    lacking = "redis-server is not installed; install it with: apt-get install redis-server"
+    program = doctor.check_redis_program(lacking, needed=needed)
+    stack = doctor.check_stack(RedisStack(tmp_path, 2), needed)
+
+    assert program.state == state
+    assert program.fix == "install it with: apt-get install redis-server"
+    assert (stack.state, stack.found) == (state, "0 of 2 servers run")
+    assert stack.fix == "nextrade stack up"
+
+
+class Reply:
+    """Somebody who listens and gives every request the same answer."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+    def __call__(self, _address: str) -> socket.socket:
+        ours, self.theirs = socket.socketpair()
+        self.theirs.sendall(self.answer)
+        self.theirs.shutdown(socket.SHUT_WR)
+        return ours
+
+
+def info(**fields: str) -> bytes:
+    """The reply of a server that tells this of itself."""
+    text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in fields.items())
+    return f"${len(text)}\r\n{text}\r\n".encode()
+
+
+REPLIES = {
+    "good": (info(redis_version="7.2.4", aof_enabled="1"), "ok", "7.2.4"),
+    "old": (info(redis_version="6.2.1", aof_enabled="1"), "wrong", "6.2.1"),
+    "forgetful": (info(redis_version="7.0.0", aof_enabled="0"), "note", "without an append-only"),
+    "not redis": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong", "does not answer as a Redis"),
+    "cut": (b"$1000\r\nredis_version:7.0.0", "wrong", "does not answer as a Redis"),
+    "odd": (info(redis_version="next"), "wrong", "does not answer as a Redis"),
+    "silent": (b"", "wrong", "does not answer as a Redis"),
+    "locked": (b"-NOAUTH Authentication required.\r\n", "wrong", "does not answer as a Redis"),
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_a_shard_that_is_named(reply: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named server is fine if it is a Redis, new enough, and keeps what it is told."""
+    answer, state, found = REPLIES[reply]
+    server = Reply(answer)
+    monkeypatch.setattr("nextrade.platform.redis_question._connect", server)
+    finding = doctor.check_shard("host:1")
+    server.theirs.close()
+
+    assert finding.state == state
+    assert found in finding.found
+    assert bool(finding.fix) == (state != "ok")
