@@ -187,10 +187,15 @@ class Machine:
     ) -> list[tuple[int, npt.NDArray[np.int64] | slice]]:
         """Which commands each partition gets; unknown markets go to the first, which refuses."""
         numbers = sorted(self._core.partitions)
-        if len(numbers) == 1 or not len(commands):
-            return [(numbers[0], slice(None))] if len(commands) else []
+        if not len(commands):
+            return []
+        if len(numbers) == 1:
+            return [(numbers[0], slice(None))]
         markets = np.minimum(commands["market"], len(self._core.partition_of) - 1)
         owners = self._core.partition_of[markets]
+        first = int(owners[0])
+        if len(owners) == 1 or (owners == first).all():
+            return [(first, slice(None))]
         return [
             (number, rows) for number in numbers if len(rows := np.flatnonzero(owners == number))
         ]
