@@ -22,7 +22,15 @@ try:
 except ImportError as error:
     raise MissingExtra("Redis servers need its client: pip install nextrade[redis]") from error
 
-__all__ = ["PROGRAM", "SLOTS", "RedisServer", "free_port", "join_cluster", "program"]
+__all__ = [
+    "PROGRAM",
+    "SLOTS",
+    "RedisServer",
+    "free_port",
+    "join_cluster",
+    "program",
+    "wait_for_cluster",
+]
 
 PROGRAM: Final = "redis-server"
 SLOTS: Final = 16384
@@ -165,10 +173,23 @@ def join_cluster(servers: Sequence[RedisServer]) -> None:
         for server in servers[1:]:
             # The bus port must be told, or the first assumes the port plus ten thousand.
             _told(clients[0], "CLUSTER MEET", "127.0.0.1", server.port, server._cluster_port)
+    finally:
+        for client in clients:
+            client.close()
+    wait_for_cluster(servers)
+
+
+def wait_for_cluster(servers: Sequence[RedisServer]) -> None:
+    """Wait until all servers know each other and every slot is served; as after a restart.
+
+    Raises LedgerUnavailable if they do not agree in time.
+    """
+    clients = [server.client() for server in servers]
+    try:
         give_up_at = time.monotonic() + READY_S
         while not all(_agrees(client, len(servers)) for client in clients):
             if time.monotonic() >= give_up_at:
-                raise LedgerUnavailable(f"the cluster did not form within {READY_S:g} s")
+                raise LedgerUnavailable(f"the cluster did not agree within {READY_S:g} s")
             time.sleep(STEP_S)
     finally:
         for client in clients:

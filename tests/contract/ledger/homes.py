@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nextrade.service.ledger import Ledger, MemoryLedger
 
@@ -19,6 +20,14 @@ class Home:
         self._cluster = cluster
         self._memory = MemoryLedger()
         self._open: list = []
+
+    def restart(self, server: Any) -> None:
+        """Start a server again that was killed, and wait until all of them can be used."""
+        from nextrade.platform.redis_servers import wait_for_cluster
+
+        server.start()
+        if self._cluster:
+            wait_for_cluster(self.servers)
 
     def new(self, buckets: int = 24) -> Ledger:
         """Return a ledger that has nothing in it."""

@@ -16,7 +16,7 @@ or TypeError. Account 0 is the exchange itself; an asset is a number below 65,53
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ __all__ = [
     "as_postings",
     "as_requests",
     "check_batch",
+    "check_call",
     "check_entry",
     "check_reference",
     "wanted_balances",
@@ -173,6 +174,25 @@ def check_reference(reference: str) -> bytes:
             f"a reference is a text of 1 to {REFERENCE_BYTES} bytes; this one has {len(encoded)}"
         )
     return encoded
+
+
+def check_call(name: str, *arguments: Any) -> None:
+    """Raise ValueError or TypeError for arguments with which no ledger answers this call.
+
+    Whoever writes calls down before making them asks here first: what is malformed has no
+    place in a journal.
+    """
+    reference, *rest = arguments
+    if not isinstance(reference, str):
+        raise TypeError(f"a reference is a text, not {reference!r}")
+    check_reference(reference)
+    if name in ("capture", "refund"):
+        return
+    *accounts, asset, amount = rest
+    for account in accounts:
+        check_entry(account, asset, amount)
+    if name == "transfer" and accounts[0] == accounts[1]:
+        raise ValueError(f"a transfer needs two accounts, not twice {accounts[0]}")
 
 
 def check_batch(partition: int, epoch: int, batch: int = 1) -> None:

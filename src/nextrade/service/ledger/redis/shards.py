@@ -12,7 +12,7 @@ from typing import Any
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
-from redis.exceptions import MovedError
+from redis.exceptions import ClusterDownError, MovedError, TryAgainError
 
 from ....errors import LedgerError, LedgerUnavailable, WrongLibrary, WrongMap
 from .bucket_map import MAP_KEY, BucketMap
@@ -25,6 +25,8 @@ PATIENCE_S = 10.0
 PAUSE_S = 0.05
 NOT_NOW = ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY", "BUSY", "OOM")
 """Errors that pass: the call has changed nothing and may be sent again."""
+PASSING = (redis.ConnectionError, redis.TimeoutError, ClusterDownError, TryAgainError)
+"""The same, as the full client raises them."""
 
 
 def manager(address: str, timeout_s: float) -> "redis.Redis":
@@ -284,7 +286,7 @@ class Translated:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Translate."""
-        if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        if isinstance(error, PASSING):
             raise LedgerUnavailable(f"no Redis at {self._address}: {error}") from error
         if isinstance(error, redis.RedisError):
             raise LedgerError(

@@ -1,0 +1,219 @@
+"""Malformed and misdirected calls leave a bucket as it was, byte for byte."""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .calls import ANNA, BTC, postings, requests
+from .homes import Home
+
+HEAD = struct.Struct("<HHIII")
+CLAIM = struct.Struct("<BIIqI")
+BUCKETS = 3
+ORDERED = (ANNA, BTC, 4)
+
+# What each function takes after the head, as the headers of the files in lua/ describe it.
+PARTITION = struct.pack("<I", 0)
+EPOCH = struct.pack("<Q", 1)
+VALID: dict[str, tuple[int, list[bytes]]] = {
+    "found": (1, [struct.pack("<Iq", 1, 2**62 // BUCKETS)]),
+    "fence": (2, [PARTITION + struct.pack("<Q", 9)]),
+    "reserve": (
+        3,
+        [PARTITION + struct.pack("<Q", 7) + EPOCH, requests(ORDERED, (ANNA, BTC, 1)).tobytes()],
+    ),
+    "settle": (
+        4,
+        [
+            PARTITION + EPOCH + struct.pack("<QQ", 1, 0),
+            b"\x07",
+            postings((ANNA, BTC, 2, -2), (ANNA, BTC + 1, 0, 0)).tobytes(),
+            struct.pack("<Q", 5),
+        ],
+    ),
+    "claim": (5, [CLAIM.pack(1, ANNA, BTC, 4, 0), b"new"]),
+    "credit": (6, [CLAIM.pack(1, ANNA, BTC, 4, 0), b"new"]),
+    "hold": (7, [CLAIM.pack(2, ANNA, BTC, 4, 0), b"new"]),
+    "capture": (8, [CLAIM.pack(2, ANNA, BTC, 3, 0), b"held"]),
+    "refund": (9, [CLAIM.pack(2, ANNA, BTC, 3, 0), b"held"]),
+    "trim": (10, [struct.pack("<Q", 1)]),
+}
+CLAIMING = ("claim", "credit", "hold", "capture", "refund")
+BAD_VERSION, BAD_LENGTH, BAD_CODE, BAD_VALUE, UNFOUNDED, WRONG_MAP = 10, 11, 12, 13, 20, 21
+
+
+class Bucket:
+    """The bucket of an account that has some money and a hold, seen past the client."""
+
+    def __init__(self, home: Home) -> None:
+        self.ledger = home.new(BUCKETS)
+        self.number = self.ledger.map.of_account(ANNA)
+        self.key = self.ledger.map.key(self.number)
+        self.ledger.credit("d", ANNA, BTC, 20)
+        self.ledger.hold("held", ANNA, BTC, 3)
+        self.ledger.reserve(0, 1, 5, requests((ANNA, BTC, 5)))
+        address = self.ledger.shards.placement.address_of(self.ledger.map, self.number)
+        (server,) = [server for server in home.servers if server.address == address]
+        self.client = server.client()
+
+    def head(self, code: int, version: int = 1, map_version: int = 1) -> bytes:
+        return HEAD.pack(version, code, map_version, self.number, BUCKETS)
+
+    def call(self, name: str, *arguments: bytes, keys: int = 1, key: bytes = b"") -> Any:
+        return self.client.fcall(f"nextrade_{name}", keys, key or self.key, *arguments)
+
+    def dump(self) -> tuple[bytes, int]:
+        return self.client.dump(self.key), self.client.dbsize()
+
+
+@pytest.fixture(scope="module", params=["redis", "cluster"])
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
+    """Give a bucket that nothing in this file changes."""
+    made = Bucket(request.getfixturevalue(f"{request.param}_home"))
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def refused(bucket: Bucket) -> Iterator[Callable[..., None]]:
+    """Give a function that makes a call and sees that a code refuses it, and nothing else."""
+    before = bucket.dump()
+
+    def check(code: int, name: str, *arguments: bytes, **more: Any) -> None:
+        assert bucket.call(name, *arguments, **more)[0] == code
+        assert bucket.dump() == before
+
+    yield check
+    assert bucket.dump() == before
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_wrong_lengths(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
+    """A record that is cut off or too long is refused, wherever it stands; so is one too few."""
+    code, parts = VALID[name]
+    whole = [bucket.head(code), *parts]
+    refused(BAD_LENGTH, name, *whole[:-1])
+    refused(BAD_LENGTH, name, *whole, b"")
+    refused(BAD_LENGTH, name)
+    for place, part in enumerate(whole):
+        if part in (b"new", b"held"):
+            wrong_parts = [b"", b"x" * 201]
+        else:
+            wrong_parts = [part[:-1], part + b"\0"] + ([b""] if place < 2 else [])
+        for wrong in wrong_parts:
+            refused(BAD_LENGTH, name, *whole[:place], wrong, *whole[place + 1 :])
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_wrong_versions(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
+    """A call of another version of records is refused."""
+    code, parts = VALID[name]
+    for version in (0, 2, 65_535):
+        refused(BAD_VERSION, name, bucket.head(code, version), *parts)
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_calls_meant_for_another_function(
+    bucket: Bucket, refused: Callable[..., None], name: str
+) -> None:
+    """The head's code must be that of the function called."""
+    code, parts = VALID[name]
+    for other in {0, 65_535, *range(1, 12)} - {code}:
+        refused(BAD_CODE, name, bucket.head(other), *parts)
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_another_map(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
+    """A call by another map's version, bucket or number of buckets is refused."""
+    code, parts = VALID[name]
+    refused(WRONG_MAP, name, bucket.head(code, map_version=2), *parts)
+    other = (bucket.number + 1) % BUCKETS
+    refused(WRONG_MAP, name, HEAD.pack(1, code, 1, other, BUCKETS), *parts)
+    refused(WRONG_MAP, name, HEAD.pack(1, code, 1, bucket.number, BUCKETS + 1), *parts)
+
+
+@pytest.mark.parametrize("name", [name for name in VALID if name != "found"])
+def test_unfounded_bucket(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
+    """A bucket that was never founded is not made by a call to it."""
+    code, parts = VALID[name]
+    refused(UNFOUNDED, name, bucket.head(code), *parts, key=bucket.key + b"-lost")
+
+
+@pytest.mark.parametrize("name", CLAIMING)
+def test_claims_that_mean_nothing(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
+    """An unknown purpose, an amount of nothing or less, and an unheard-of asset are refused."""
+    code, (claim, reference) = VALID[name]
+    head, purpose = bucket.head(code), claim[0]
+    for unknown in (0, 4, 255):
+        refused(BAD_CODE, name, head, CLAIM.pack(unknown, ANNA, BTC, 4, 0), reference)
+    for amount in (0, -1, -(2**32), -(2**63)):
+        refused(BAD_VALUE, name, head, CLAIM.pack(purpose, ANNA, BTC, amount, 0), reference)
+    refused(BAD_VALUE, name, head, CLAIM.pack(purpose, ANNA, 65_536, 4, 0), reference)
+
+
+def test_purposes_that_do_not_fit(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """A withdrawal cannot be credited, and a credit cannot be held, captured or refunded."""
+    refused(BAD_CODE, "credit", bucket.head(6), CLAIM.pack(2, ANNA, BTC, 4, 0), b"new")
+    for name, code in (("hold", 7), ("capture", 8), ("refund", 9)):
+        refused(BAD_CODE, name, bucket.head(code), CLAIM.pack(1, ANNA, BTC, 4, 0), b"new")
+
+
+def test_requests_that_mean_nothing(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """One bad request among good ones, or a number out of range, refuses the whole reservation."""
+    record = PARTITION + struct.pack("<Q", 7) + EPOCH
+    for bad in ((ANNA, BTC, 0), (ANNA, BTC, -1), (ANNA, 65_536, 1)):
+        refused(BAD_VALUE, "reserve", bucket.head(3), record, requests(ORDERED, bad).tobytes())
+    for epoch in (0, 2**53, 2**64 - 1):
+        wrong = PARTITION + struct.pack("<QQ", 7, epoch)
+        refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
+    wrong = struct.pack("<IQQ", 65_536, 7, 1)
+    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
+
+
+def test_batches_that_mean_nothing(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """Impossible numbers, disorder, and a last posting that cannot be had refuse the batch."""
+    head = bucket.head(4)
+    good = postings((ANNA, BTC, 2, -2)).tobytes()
+    for epoch, batch, previous in ((0, 1, 0), (2**53, 1, 0), (1, 0, 0), (1, 1, 1), (1, 2**53, 0)):
+        record = PARTITION + struct.pack("<QQQ", epoch, batch, previous)
+        refused(BAD_VALUE, "settle", head, record, b"\x07", good, b"")
+    record = PARTITION + struct.pack("<QQQ", 1, 1, 0)
+    refused(23, "settle", head, PARTITION + struct.pack("<QQQ", 1, 5, 4), b"\x07", good, b"")
+    refused(32, "settle", head, record, b"\x07", good + good, b"")
+    refused(30, "settle", head, record, b"\x07", good + postings((9, 0, -1, 1)).tobytes(), b"")
+    refused(30, "settle", head, record, b"\x07", good + postings((9, 0, 1, -1)).tobytes(), b"")
+    refused(BAD_VALUE, "settle", head, record, b"\x07", postings((9, 65_536, 1, 1)).tobytes(), b"")
+    most = 2**63 - 1
+    refused(31, "settle", head, record, b"\x07", postings((ANNA, BTC, most, 0)).tobytes(), b"")
+    refused(31, "settle", head, record, b"\x07", postings((ANNA, BTC, 0, most)).tobytes(), b"")
+
+
+def test_two_keys(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """A call names one bucket and no other key."""
+    code, parts = VALID["fence"]
+    refused(BAD_LENGTH, "fence", bucket.key, bucket.head(code), *parts, keys=2)
+
+
+def test_trimming_too_far(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """Records that the outbox does not have yet cannot be trimmed."""
+    after = max(record.number for record in bucket.ledger.outbox(bucket.number)) + 1
+    for number in (after + 1, 2**53, 2**64 - 1):
+        refused(BAD_VALUE, "trim", bucket.head(10), struct.pack("<Q", number))
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_the_calls_are_otherwise_good(server_home: Home, name: str) -> None:
+    """What the tests above spoil is taken when it is whole, and again when it is repeated."""
+    bucket = Bucket(server_home)
+    code, parts = VALID[name]
+    before = bucket.dump()
+    first = bucket.call(name, bucket.head(code), *parts)[0]
+    after = bucket.dump()
+    again = bucket.call(name, bucket.head(code), *parts)[0]
+
+    assert (first, again) == ((1, 1) if name == "found" else (0, 1))
+    assert (before != after) == (name != "found")
+    assert bucket.dump() == after
+    bucket.client.close()
