@@ -103,10 +103,11 @@ cdef inline void free_net(Net* n) noexcept nogil:
 cdef inline void clear_net(Net* n) noexcept nogil:
     """Forget all cells; what one large batch needed is given back."""
     cdef size_t k
-    if n.size > SMALLEST_NET and n.size > 64 * (n.count + SMALLEST_NET):
+    if n.size > 64 * (n.count + SMALLEST_NET):
         n.count = 0
-        resize_net(n, n.size // 16)
-    if n.count > n.size // 16:
+        if not resize_net(n, n.size // 16):
+            memset(n.table, 0, n.size * sizeof(uint32_t))
+    elif n.count > n.size // 16:
         memset(n.table, 0, n.size * sizeof(uint32_t))
     else:
         for k in range(n.count):

@@ -1,53 +1,42 @@
 """A partition's money: what commands must get held, and the postings of what the books then do.
 
 ``Settlement`` is what ``domain/partition.py`` runs on. A batch goes through it in four steps:
-each command meets the door (``_door``); what passes is laid out market by market; every book
-runs its commands, and each of its events moves money between the holds of orders (``_holds``,
-``_postings``) into one net change for each account and asset (``_netting``); the events of
-all books are merged in the order of the commands. No Python object is made for a command, an
-order or a trade.
+each command meets the door (``_door``); what passes is laid out market by market
+(``_passage``); every book runs its commands, and each of its events moves money between the
+holds of orders (``_holds``, ``_postings``) into one net change for each account and asset
+(``_netting``); the events of all books are merged in the order of the commands. No Python
+object is made for a command, an order or a trade.
+
+This file is long because it is one class and the layouts of the arrays that it gives and takes.
 """
 
 cimport cython
 cimport numpy as cnp
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from ._book cimport OrderBook
-from ._door cimport (
-    REFUSAL_AMOUNT_OVERFLOW,
-    REFUSAL_BAD_TIER,
-    REFUSAL_INSUFFICIENT_FUNDS,
-    REFUSAL_WRONG_SIDE,
-    Asked,
-    Listing,
-    ask,
+from ._door cimport Asked, Listing, ask
+from ._holds cimport SMALLEST_HOLDS, Hold, add_hold, reserve_holds, resize_holds, trim_holds
+from ._memory cimport allocate, allocations_left, release
+from ._netting cimport SMALLEST_NET, Posting, Ranked, free_net, resize_net, sorted_cells
+from ._passage cimport (
+    Batch,
+    Span,
+    State,
+    free_batch,
+    lay_out,
+    make_room,
+    market_of,
+    meet_door,
+    refuse_side,
+    room_for_batch,
+    settle,
+    stretch,
+    trim_batch,
 )
-from ._holds cimport (
-    Hold,
-    SMALLEST_HOLDS,
-    add_hold,
-    fetch_hold,
-    find_hold,
-    reserve_holds,
-    resize_holds,
-    trim_holds,
-)
-from ._memory cimport allocate, allocations_left, grow, release
-from ._netting cimport SMALLEST_NET, Posting, Ranked, clear_net, free_net, post, resize_net, sorted_cells
-from ._postings cimport Market, Money, Ticket, held_asset, settle_event
-from ._types cimport (
-    COMMAND_KIND_PLACE,
-    COMMAND_KIND_REPLACE,
-    Command,
-    EVENT_KIND_REJECTED,
-    Event,
-    SIDE_NONE,
-    SIDE_SELL,
-    likely,
-    prefetch,
-    unlikely,
-)
+from ._postings cimport Market, held_asset
+from ._types cimport SIDE_SELL, Command, Event
 
 import numpy as np
 
@@ -76,6 +65,8 @@ _listing_dtype = np.dtype(
 _posting_dtype = np.dtype(
     [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]
 )
+_tier_dtype = np.dtype(np.uint8)
+_amount_dtype = np.dtype(np.int64)
 _hold_dtype = np.dtype(
     [
         ("order_id", "<u8"),
@@ -112,24 +103,6 @@ if (
     raise ImportError("nextrade was compiled against another record layout; reinstall it")
 
 
-cdef struct Span:
-    # Where the events of a command are among those of all markets.
-    size_t first
-    size_t count
-
-
-cdef struct Batch:
-    # What one batch needs while it runs, kept for the next one.
-    Command* commands # market by market
-    Ticket* tickets # beside them
-    Asked* asked # in the order of the batch
-    Span* spans # likewise
-    size_t capacity
-    Event* events
-    size_t event_count
-    size_t event_capacity
-
-
 def _fail_allocations_after(int64_t count):
     """For tests: let this many allocations of settling succeed and the others fail; -1 ends it."""
     global allocations_left
@@ -143,58 +116,9 @@ cdef cnp.ndarray column(array, object dtype, Py_ssize_t length, str what):
         raise TypeError(f"{what} must be an array of {dtype}, not {values.dtype}")
     if values.ndim != 1 or (length >= 0 and values.size != length):
         raise ValueError(f"{what} must have one dimension and the length of the batch")
+    if <size_t>cnp.PyArray_DATA(values) % 8:
+        values = values.copy()
     return values
-
-
-cdef inline bint room_for_batch(Batch* b, size_t count) noexcept nogil:
-    """Memory for a batch of so many commands; on failure all stays as it was."""
-    cdef size_t wanted = 64
-    if count <= b.capacity:
-        return True
-    while wanted < count:
-        wanted *= 2
-    b.capacity = 0
-    if not (
-        grow(<void**>&b.commands, 0, wanted * sizeof(Command))
-        and grow(<void**>&b.tickets, 0, wanted * sizeof(Ticket))
-        and grow(<void**>&b.asked, 0, wanted * sizeof(Asked))
-        and grow(<void**>&b.spans, 0, wanted * sizeof(Span))
-    ):
-        return False
-    b.capacity = wanted
-    return True
-
-
-cdef inline bint room_for_events(Batch* b, size_t more) noexcept nogil:
-    cdef size_t wanted = b.event_count + more
-    cdef size_t capacity = b.event_capacity
-    if wanted <= capacity:
-        return True
-    capacity = capacity * 2 + 256
-    if capacity < wanted:
-        capacity = wanted
-    if not grow(<void**>&b.events, b.event_count * sizeof(Event), capacity * sizeof(Event)):
-        return False
-    b.event_capacity = capacity
-    return True
-
-
-cdef inline void write_refusal(Batch* b, const Command* c, uint32_t position, uint8_t reason) noexcept nogil:
-    """The one event of a command that does not come to its book; there is room for it."""
-    cdef Event* e = &b.events[b.event_count]
-    memset(e, 0, sizeof(Event))
-    e.timestamp_ns = c.timestamp_ns
-    e.order_id = c.order_id
-    e.price_ticks = c.price_ticks
-    e.qty_lots = c.qty_lots
-    e.owner = c.owner
-    e.command = position
-    e.kind = EVENT_KIND_REJECTED
-    e.reason = reason
-    e.side = c.side if c.kind == COMMAND_KIND_PLACE and c.side <= SIDE_SELL else SIDE_NONE
-    b.spans[position].first = b.event_count
-    b.spans[position].count = 1
-    b.event_count += 1
 
 
 @cython.final
@@ -207,17 +131,7 @@ cdef class Settlement:
     ``books`` their books. It serves one thread at a time.
     """
 
-    cdef Market* markets
-    cdef size_t market_count
-    cdef size_t asset_count
-    # By market in the listings: which of ``markets``, -1 if it is another partition's.
-    cdef int32_t* places
-    cdef size_t listed
-    cdef Money money
-    cdef Batch batch
-    # By asset: all that open orders hold; and the same with what the running batch reserved.
-    cdef uint64_t* held
-    cdef uint64_t* expected
+    cdef State state
     cdef list books
     cdef cnp.ndarray rates
     cdef bint busy
@@ -232,28 +146,28 @@ cdef class Settlement:
         cdef size_t k
         cdef Market* m
         cdef OrderBook book
-        self.listed = <size_t>table.size
-        self.market_count = len(markets)
+        self.state.listed = <size_t>table.size
+        self.state.market_count = len(markets)
         self.books = list(books)
         self.rates = fees
-        if fees.ndim != 3 or <size_t>fees.shape[0] != self.listed or fees.shape[2] != 2:
+        if fees.ndim != 3 or <size_t>fees.shape[0] != self.state.listed or fees.shape[2] != 2:
             raise ValueError("rates must have the shape (markets, tiers, 2)")
-        if len(self.books) != <Py_ssize_t>self.market_count or self.listed >= 1 << 31:
+        if len(self.books) != <Py_ssize_t>self.state.market_count or self.state.listed >= 1 << 31:
             raise ValueError("there must be one book for each market")
-        for k in range(self.listed):
-            if rows[k].base >= self.asset_count:
-                self.asset_count = rows[k].base + <size_t>1
-            if rows[k].quote >= self.asset_count:
-                self.asset_count = rows[k].quote + <size_t>1
+        for k in range(self.state.listed):
+            if rows[k].base >= self.state.asset_count:
+                self.state.asset_count = rows[k].base + <size_t>1
+            if rows[k].quote >= self.state.asset_count:
+                self.state.asset_count = rows[k].quote + <size_t>1
         tiers = <size_t>fees.shape[1]
         self.allocate_tables()
-        for k in range(self.market_count):
+        for k in range(self.state.market_count):
             book = self.books[k]
-            m = &self.markets[k]
+            m = &self.state.markets[k]
             m.number = markets[k]
-            if m.number >= self.listed or self.places[m.number] >= 0:
+            if m.number >= self.state.listed or self.state.places[m.number] >= 0:
                 raise ValueError(f"market {markets[k]} is not listed, or named twice")
-            self.places[m.number] = <int32_t>k
+            self.state.places[m.number] = <int32_t>k
             m.listing = rows[m.number]
             m.rates = <const int64_t*>cnp.PyArray_DATA(fees) + 2 * tiers * m.number
             for tier in range(tiers):
@@ -262,43 +176,39 @@ cdef class Settlement:
                 raise MemoryError("no memory for a partition")
 
     cdef int allocate_tables(self) except -1:
-        cdef size_t assets = self.asset_count * sizeof(uint64_t)
-        self.markets = <Market*>allocate(self.market_count * sizeof(Market))
-        if self.markets != NULL:
-            memset(self.markets, 0, self.market_count * sizeof(Market))
-        self.places = <int32_t*>allocate(self.listed * sizeof(int32_t))
-        self.held = <uint64_t*>allocate(assets)
-        self.expected = <uint64_t*>allocate(assets)
-        self.money.fees = <uint64_t*>allocate(assets)
+        cdef size_t assets = self.state.asset_count * sizeof(uint64_t)
+        self.state.markets = <Market*>allocate(self.state.market_count * sizeof(Market))
+        if self.state.markets != NULL:
+            memset(self.state.markets, 0, self.state.market_count * sizeof(Market))
+        self.state.places = <int32_t*>allocate(self.state.listed * sizeof(int32_t))
+        self.state.held = <uint64_t*>allocate(assets)
+        self.state.expected = <uint64_t*>allocate(assets)
+        self.state.money.fees = <uint64_t*>allocate(assets)
         if (
-            self.markets == NULL
-            or self.places == NULL
-            or self.held == NULL
-            or self.expected == NULL
-            or self.money.fees == NULL
-            or not resize_net(&self.money.net, SMALLEST_NET)
+            self.state.markets == NULL
+            or self.state.places == NULL
+            or self.state.held == NULL
+            or self.state.expected == NULL
+            or self.state.money.fees == NULL
+            or not resize_net(&self.state.money.net, SMALLEST_NET)
         ):
             raise MemoryError("no memory for a partition")
-        memset(self.places, 0xFF, self.listed * sizeof(int32_t))
-        memset(self.held, 0, assets)
+        memset(self.state.places, 0xFF, self.state.listed * sizeof(int32_t))
+        memset(self.state.held, 0, assets)
         return 0
 
     def __dealloc__(self):
         cdef size_t k
-        if self.markets != NULL:
-            for k in range(self.market_count):
-                release(self.markets[k].holds.slots)
-        release(self.markets)
-        release(self.places)
-        release(self.held)
-        release(self.expected)
-        release(self.money.fees)
-        free_net(&self.money.net)
-        release(self.batch.commands)
-        release(self.batch.tickets)
-        release(self.batch.asked)
-        release(self.batch.spans)
-        release(self.batch.events)
+        if self.state.markets != NULL:
+            for k in range(self.state.market_count):
+                release(self.state.markets[k].holds.slots)
+        release(self.state.markets)
+        release(self.state.places)
+        release(self.state.held)
+        release(self.state.expected)
+        release(self.state.money.fees)
+        free_net(&self.state.money.net)
+        free_batch(&self.state.batch)
 
     cdef int not_busy(self) except -1:
         if self.busy:
@@ -317,11 +227,9 @@ cdef class Settlement:
             book.enter()
         return 0
 
-    cdef inline Market* market_of(self, uint32_t number) noexcept nogil:
-        """A market of this partition, or NULL."""
-        if number >= self.listed or self.places[number] < 0:
-            return NULL
-        return &self.markets[self.places[number]]
+    def check_running(self):
+        """Raise BookStopped if what a batch did was lost, BookBusy if another thread is inside."""
+        self.enter()
 
     # ---- reserving ----
 
@@ -343,7 +251,7 @@ cdef class Settlement:
         cdef size_t k
         with nogil:
             for k in range(count):
-                m = self.market_of(c[k].market)
+                m = market_of(&self.state, c[k].market)
                 ask(&m.listing if m != NULL else NULL, &c[k], &asked)
                 account[k] = c[k].owner if asked.amount else 0
                 asset[k] = asked.asset
@@ -357,26 +265,25 @@ cdef class Settlement:
         """Run a batch: see ``Partition.process``. Returns events, their markets, and postings."""
         cdef cnp.ndarray batch = column(commands, COMMAND_DTYPE, -1, "commands")
         cdef size_t count = <size_t>batch.size
-        cdef cnp.ndarray tier = column(tiers, np.uint8, batch.size, "tiers")
-        cdef cnp.ndarray grants = column(granted, np.int64, batch.size, "granted")
+        cdef cnp.ndarray tier = column(tiers, _tier_dtype, batch.size, "tiers")
+        cdef cnp.ndarray grants = column(granted, _amount_dtype, batch.size, "granted")
         cdef const Command* c = <const Command*>cnp.PyArray_DATA(batch)
         cdef const int64_t* grant = <const int64_t*>cnp.PyArray_DATA(grants)
         cdef size_t wrong
-        cdef size_t k
         if count > 0xFFFFFFFF:
             raise ValueError("a batch holds at most 2**32 - 1 commands; split it")
         self.enter()
-        if not room_for_batch(&self.batch, count):
+        if not room_for_batch(&self.state.batch, count):
             raise MemoryError(f"no memory for a batch of {count} commands; nothing was run")
-        wrong = self.meet_door(c, grant, count)
+        wrong = meet_door(&self.state, c, grant, count)
         if wrong < count:
             raise ValueError(
                 f"granted[{wrong}] is {grant[wrong]}; it must be "
-                f"{self.batch.asked[wrong].amount}, which was asked for, or -1"
+                f"{self.state.batch.asked[wrong].amount}, which was asked for, or -1"
             )
         # The last thing that may fail before anything is changed.
-        self.batch.event_count = 0
-        if not self.make_room(count):
+        self.state.batch.event_count = 0
+        if not make_room(&self.state, count):
             raise MemoryError(f"no memory for a batch of {count} commands; nothing was run")
         self.busy = True
         try:
@@ -387,193 +294,51 @@ cdef class Settlement:
             self.stopped = True
             raise
         finally:
+            trim_batch(&self.state.batch)
             self.busy = False
         return done
 
-    cdef size_t meet_door(self, const Command* c, const int64_t* grant, size_t count) noexcept nogil:
-        """Ask for each command, and count those of each market; stops at a grant that is wrong."""
-        cdef Asked* asked = self.batch.asked
-        cdef Market* m
-        cdef size_t k
-        for k in range(self.market_count):
-            self.markets[k].count = 0
-            self.markets[k].places = 0
-        for k in range(count):
-            m = self.market_of(c[k].market)
-            ask(&m.listing if m != NULL else NULL, &c[k], &asked[k])
-            if unlikely(grant[k] != asked[k].amount and grant[k] != -1):
-                return k
-            if m != NULL:
-                m.count += 1
-                m.places += c[k].kind == COMMAND_KIND_PLACE
-        return count
-
-    cdef bint make_room(self, size_t count) noexcept nogil:
-        """Room for the holds of all orders that the batch can add, and for its refusals."""
-        cdef size_t first = 0
-        cdef size_t k
-        for k in range(self.market_count):
-            if not reserve_holds(&self.markets[k].holds, self.markets[k].places):
-                return False
-            self.markets[k].first = first
-            first += self.markets[k].count
-        clear_net(&self.money.net)
-        memset(self.money.fees, 0, self.asset_count * sizeof(uint64_t))
-        memcpy(self.expected, self.held, self.asset_count * sizeof(uint64_t))
-        self.money.corrupt = False
-        return room_for_events(&self.batch, count + 64)
-
     cdef int run(self, const Command* c, const int64_t* grant, const uint8_t* tiers, size_t count) except -1:
         cdef size_t k
-        with nogil:
-            self.lay_out(c, grant, tiers, count)
-        for k in range(self.market_count):
-            if self.markets[k].count:
-                self.run_market(&self.markets[k], self.books[k])
-            trim_holds(&self.markets[k].holds, self.markets[k].places)
-        if self.money.corrupt:
+        # With the GIL, so that nobody changes the commands between the door and here.
+        lay_out(&self.state, c, grant, tiers, count)
+        for k in range(self.state.market_count):
+            if self.state.markets[k].count:
+                self.run_market(&self.state.markets[k], self.books[k])
+            trim_holds(&self.state.markets[k].holds, self.state.markets[k].places)
+        if self.state.money.corrupt:
             raise InvariantError("the events of a book contradict the holds of its orders")
-        if self.money.net.failed:
+        if self.state.money.net.failed:
             raise MemoryError("no memory for the postings of this batch; send smaller batches")
         return 0
 
-    cdef uint8_t refusal_of(self, const Asked* asked, const Market* m, const Command* c, int64_t grant, uint8_t tier) noexcept nogil:
-        """Why a command does not come to its book; 0 if it does."""
-        if asked.refusal:
-            return asked.refusal
-        if grant < 0:
-            return REFUSAL_INSUFFICIENT_FUNDS
-        if c.kind == COMMAND_KIND_PLACE and tier >= m.tiers:
-            return REFUSAL_BAD_TIER
-        if asked.amount and self.expected[asked.asset] > <uint64_t>(INT64_MAX - asked.amount):
-            return REFUSAL_AMOUNT_OVERFLOW
-        return 0
-
-    cdef void lay_out(self, const Command* c, const int64_t* grant, const uint8_t* tiers, size_t count) noexcept nogil:
-        """Put the commands of each market one after the other; refuse those that may not run."""
-        cdef Batch* b = &self.batch
-        cdef Asked* asked
-        cdef Market* m
-        cdef Ticket* ticket
-        cdef uint8_t refusal
-        cdef size_t k
-        for k in range(self.market_count):
-            self.markets[k].count = 0
-        for k in range(count):
-            asked = &b.asked[k]
-            m = self.market_of(c[k].market)
-            refusal = self.refusal_of(asked, m, &c[k], grant[k], tiers[k])
-            if unlikely(refusal):
-                write_refusal(b, &c[k], <uint32_t>k, refusal)
-                if grant[k] > 0:
-                    post(&self.money.net, c[k].owner, asked.asset, grant[k], -grant[k])
-                    # It counts as held until the postings are added up.
-                    self.held[asked.asset] += <uint64_t>grant[k]
-                continue
-            if asked.amount:
-                self.expected[asked.asset] += <uint64_t>asked.amount
-                self.held[asked.asset] += <uint64_t>asked.amount
-            fetch_hold(&m.holds, c[k].order_id)
-            b.spans[k].count = 0
-            b.commands[m.first + m.count] = c[k]
-            ticket = &b.tickets[m.first + m.count]
-            ticket.amount = asked.amount
-            ticket.asset = asked.asset
-            ticket.position = <uint32_t>k
-            ticket.tier = tiers[k]
-            m.count += 1
-
     cdef int run_market(self, Market* m, OrderBook book) except -1:
         """Run a market's commands in stretches, each as long as the door's answers hold."""
-        cdef Batch* b = &self.batch
+        cdef Batch* b = &self.state.batch
         cdef size_t start = m.first
         cdef size_t end
         cdef size_t last = m.first + m.count
         cdef bint kept
         while start < last:
-            end = self.stretch(m, start, last)
+            end = stretch(&self.state, m, start, last)
             if end == start:
-                self.refuse_side(&b.commands[start], &b.tickets[start])
+                refuse_side(&self.state, &b.commands[start], &b.tickets[start])
                 start += 1
                 continue
             book.run_batch(b.commands + start, end - start, False, NULL)
             with nogil:
-                kept = self.settle(m, start, book.book.events, book.book.event_next)
+                kept = settle(&self.state, m, start, book.book.events, book.book.event_next)
             book.drop_buffers()
             if not kept:
                 raise MemoryError("no memory for the events of this batch; send smaller batches")
             start = end
         return 0
 
-    cdef size_t stretch(self, const Market* m, size_t start, size_t last) noexcept nogil:
-        """Where the next stretch ends; at ``start`` if its first command names the wrong side.
-
-        A REPLACE reserves by the side that it names, so that must be the order's before the
-        book runs it. Which order an id means is known for sure at the start of a stretch, and
-        stays so within it: an id that comes up for a second time begins another stretch.
-        """
-        cdef const Command* c
-        cdef const Hold* hold
-        cdef size_t k
-        for k in range(start, last):
-            c = &self.batch.commands[k]
-            if k + 16 < last:
-                fetch_hold(&m.holds, self.batch.commands[k + 16].order_id)
-            if c.kind == COMMAND_KIND_PLACE:
-                # Of an order that is open; it may end within the stretch.
-                if unlikely(k > start and find_hold(&m.holds, c.order_id) != NULL):
-                    return k
-            elif c.kind == COMMAND_KIND_REPLACE:
-                hold = find_hold(&m.holds, c.order_id)
-                if hold == NULL:
-                    # It may come up within the stretch.
-                    if k > start:
-                        return k
-                elif unlikely(hold.side != c.side and hold.account == c.owner):
-                    return k
-        return last
-
-    cdef void refuse_side(self, const Command* c, const Ticket* ticket) noexcept nogil:
-        """There is room for the event: one was made for every command."""
-        if ticket.amount:
-            post(&self.money.net, c.owner, ticket.asset, ticket.amount, -ticket.amount)
-        if room_for_events(&self.batch, 1):
-            write_refusal(&self.batch, c, ticket.position, REFUSAL_WRONG_SIDE)
-        else:
-            self.money.net.failed = True
-
-    cdef bint settle(self, Market* m, size_t start, const Event* first, const Event* end) noexcept nogil:
-        """Move the money of a stretch's events and keep them; False if there is no memory."""
-        cdef Batch* b = &self.batch
-        cdef const Command* commands = b.commands + start
-        cdef const Ticket* tickets = b.tickets + start
-        cdef const Ticket* ticket
-        cdef const Event* e = first
-        cdef Event* kept
-        cdef size_t at
-        if not room_for_events(b, end - first):
-            return False
-        at = b.event_count
-        kept = b.events + at
-        while e < end:
-            ticket = &tickets[e.command]
-            settle_event(m, &self.money, &commands[e.command], ticket, e)
-            kept[0] = e[0]
-            kept.command = ticket.position
-            if b.spans[ticket.position].count == 0:
-                b.spans[ticket.position].first = at
-            b.spans[ticket.position].count += 1
-            kept += 1
-            at += 1
-            e += 1
-        b.event_count = at
-        return True
-
     # ---- results ----
 
     cdef object results(self, const Command* c, size_t count):
         """The events of all markets in the order of the commands, and the postings."""
-        cdef Batch* b = &self.batch
+        cdef Batch* b = &self.state.batch
         cdef cnp.ndarray events = np.empty(b.event_count, EVENT_DTYPE)
         cdef cnp.ndarray markets = np.empty(b.event_count, np.uint32)
         cdef Event* out = <Event*>cnp.PyArray_DATA(events)
@@ -595,30 +360,37 @@ cdef class Settlement:
         cdef size_t fees = 0
         cdef size_t cells = 0
         cdef size_t k
-        cdef const Ranked* ranked = sorted_cells(&self.money.net, &cells)
+        cdef const Ranked* ranked = sorted_cells(&self.state.money.net, &cells)
         cdef cnp.ndarray postings
         cdef Posting* p
-        for k in range(self.asset_count):
-            fees += self.money.fees[k] != 0
+        for k in range(self.state.asset_count):
+            fees += self.state.money.fees[k] != 0
         postings = np.empty(fees + cells, _posting_dtype)
         p = <Posting*>cnp.PyArray_DATA(postings)
-        for k in range(self.asset_count):
-            if self.money.fees[k]:
+        for k in range(self.state.asset_count):
+            if self.state.money.fees[k]:
                 p.account = 0
                 p.asset = <uint32_t>k
-                p.available = <int64_t>self.money.fees[k]
+                p.available = <int64_t>self.state.money.fees[k]
                 p.held = 0
                 p += 1
         for k in range(cells):
             p.account = <uint32_t>(ranked[k].key >> 32)
             p.asset = <uint32_t>ranked[k].key
-            p.available = <int64_t>self.money.net.cells[ranked[k].cell].available
-            p.held = <int64_t>self.money.net.cells[ranked[k].cell].held
-            self.held[p.asset] += <uint64_t>p.held
+            p.available = <int64_t>self.state.money.net.cells[ranked[k].cell].available
+            p.held = <int64_t>self.state.money.net.cells[ranked[k].cell].held
+            self.state.held[p.asset] += <uint64_t>p.held
             p += 1
         return postings
 
     # ---- looking, saving ----
+
+    cdef size_t hold_count(self) noexcept:
+        cdef size_t total = 0
+        cdef size_t k
+        for k in range(self.state.market_count):
+            total += self.state.markets[k].holds.used
+        return total
 
     def holds(self):
         """Every open order's hold as ORDER_HOLD_DTYPE, by market, then order id."""
@@ -626,16 +398,18 @@ cdef class Settlement:
         cdef HoldRecord* out
         cdef const Market* m
         cdef const Hold* hold
-        cdef size_t total = 0
         cdef size_t k
         cdef size_t i
         self.not_busy()
-        for k in range(self.market_count):
-            total += self.markets[k].holds.used
-        rows = np.zeros(total, _hold_dtype)
+        rows = np.zeros(self.hold_count(), _hold_dtype)
+        self.not_busy()
+        while <size_t>rows.size != self.hold_count():
+            # Another thread came by while the array was made.
+            rows = np.zeros(self.hold_count(), _hold_dtype)
+            self.not_busy()
         out = <HoldRecord*>cnp.PyArray_DATA(rows)
-        for k in range(self.market_count):
-            m = &self.markets[k]
+        for k in range(self.state.market_count):
+            m = &self.state.markets[k]
             for i in range(m.holds.mask + 1):
                 hold = &m.holds.slots[i]
                 if hold.order_id:
@@ -662,7 +436,7 @@ cdef class Settlement:
         cdef Py_ssize_t k
         self.not_busy()
         for k in range(rows.size):
-            m = self.market_of(r[k].market)
+            m = market_of(&self.state, r[k].market)
             if m == NULL or r[k].order_id == 0 or r[k].account == 0 or r[k].side > SIDE_SELL:
                 raise ValueError(f"hold {k} belongs to no order of this partition")
             if r[k].tier >= m.tiers or r[k].held < 0 or r[k].hold_price < 0:
@@ -679,11 +453,11 @@ cdef class Settlement:
             hold.tier = r[k].tier
             hold.by_amount = 0
             hold.spare = 0
-            if self.held[held_asset(m, hold)] > <uint64_t>(INT64_MAX - hold.held):
+            if self.state.held[held_asset(m, hold)] > <uint64_t>(INT64_MAX - hold.held):
                 raise ValueError(f"up to hold {k} more is held than fits in 64 bits")
-            self.held[held_asset(m, hold)] += <uint64_t>hold.held
+            self.state.held[held_asset(m, hold)] += <uint64_t>hold.held
 
     @property
     def totals(self):
         """By asset: all that open orders hold."""
-        return np.array([self.held[k] for k in range(self.asset_count)], np.uint64)
+        return np.array([self.state.held[k] for k in range(self.state.asset_count)], np.uint64)

@@ -201,7 +201,11 @@ class Partition:
         return int.from_bytes(digest.digest(), "little")
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes, versioned and checksummed; see ``partition_snapshot``."""
+        """The whole state as bytes, versioned and checksummed; see ``partition_snapshot``.
+
+        Raises BookStopped if the partition lost what a batch did.
+        """
+        self._settlement.check_running()
         holds = self.open_orders()
         units = [units_of(self.listings.table, market) for market in self.markets]
         books = [book.snapshot() for book in self._books]
