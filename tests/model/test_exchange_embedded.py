@@ -4,6 +4,8 @@ import tempfile
 
 import pytest
 
+from nextrade import Exchange
+from nextrade.errors import ExchangeError
 from tests.model.exchange_comparing import as_text, difference, shortest
 from tests.model.exchange_embedded import Embedded, PlainWhole, for_all_markets
 from tests.model.exchange_settings import Setting
@@ -44,3 +46,31 @@ def test_the_embedded_exchange_does_what_the_oracle_does(seed: int) -> None:
 def test_the_embedded_exchange_does_so_for_long(seed: int) -> None:
     """So they are over many long streams."""
     agree(seed, 1500)
+
+
+MALFORMED = [
+    ("transfer", (1, 1, "BTC", "1"), {}),
+    ("transfer", (-1, 1, "BTC", "1"), {}),
+    ("transfer", (1, 2**32, "BTC", "1"), {}),
+    ("deposit", (1, "BTC", "0"), {}),
+    ("deposit", (1, "BTC", "1"), {"reference": ""}),
+    ("deposit", (1, "BTC", "1"), {"reference": "r" * 201}),
+    ("deposit", (1, "BTC", "1"), {"reference": 7}),
+    ("deposit", (1, "BTC", "1"), {"reference": "\ud800"}),
+    ("hold_withdrawal", (1, "BTC", "0", "w"), {}),
+    ("capture", ("",), {}),
+    ("refund", (7,), {}),
+]
+
+
+@pytest.mark.parametrize(("call", "arguments", "named"), MALFORMED, ids=str)
+def test_what_no_ledger_takes_is_not_written_down(call, arguments, named, tmp_path) -> None:
+    """A malformed call raises once, and not again whenever the path is opened."""
+    with Exchange(path=tmp_path / "exchange", fsync=False) as exchange:
+        exchange.deposit(1, "BTC", "5")
+        before = exchange.state_hash()
+        with pytest.raises((ValueError, TypeError, ExchangeError)):
+            getattr(exchange, call)(*arguments, **named)
+
+    with Exchange(path=tmp_path / "exchange", fsync=False) as exchange:
+        assert exchange.state_hash() == before

@@ -17,7 +17,7 @@ from ...domain.partition import Outcome
 from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
 from ...errors import ExchangeError
 from ..ledger.memory import MemoryLedger
-from ..ledger.protocol import Ledger
+from ..ledger.protocol import Ledger, check_call
 from ..listings_file import default_listings
 from .core import Core
 from .founding import check_same, listings_of_plain
@@ -143,6 +143,8 @@ class Machine:
         self._store.journal.commit()
 
     def _money(self, name: str, *arguments: Any) -> bool:
+        # What raises here would raise again at every start, if it were in the journal.
+        check_call(name, *arguments)
         self._record(MONEY, plain([name, *arguments]))
         return self._core.money(name, *arguments)
 
