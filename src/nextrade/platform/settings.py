@@ -153,7 +153,7 @@ def find_file(
     be to run with other settings than were meant.
     """
     environment = os.environ if environment is None else environment
-    folder = Path.cwd() if folder is None else folder
+    folder = folder or Path()
     if config is not None:
         return folder / config
     if named := environment.get(f"{PREFIX}CONFIG"):
@@ -175,8 +175,9 @@ def read_settings(
     SettingsError, which names the file or variable, the section, the key, and what would fit.
     """
     environment = os.environ if environment is None else environment
-    folder = (Path.cwd() if folder is None else folder).absolute()
-    return _settings(find_file(config, environment, folder), environment, folder)
+    # A file is named in messages as it was named here: relative to where one stands.
+    file = find_file(config, environment, folder)
+    return _settings(file, environment, (folder or Path()).absolute())
 
 
 def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -> Settings:
