@@ -17,7 +17,7 @@ from nextrade.platform import redis_stack
 from nextrade.platform.redis_question import ask
 from nextrade.platform.redis_stack import RedisStack, ServerStatus
 
-from ..redis_server import need_redis
+from ..redis_here import need_redis
 
 
 @pytest.fixture(autouse=True)

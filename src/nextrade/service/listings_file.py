@@ -15,18 +15,14 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..domain.assets import Asset
-from ..domain.listings import Fees, Listing, Listings
+from ..domain.listings import MAX_TIERS, Fees, Listing, Listings
 from ..domain.markets import Market
 from ..domain.units import read_decimal
 from ..errors import SettingsError, UnitError
 from ..platform.settings import Settings, read_default
-
-UNITS_FOR_ALL_BUCKETS = 2**62
-"""Smallest units of one asset that all buckets of a ledger take in together."""
+from .ledger.protocol import MOST_FROM_OUTSIDE
 
 MOST_PARTITIONS = 4096
-MOST_TIERS = 255
-"""A tier is one byte in a batch; the highest is left free."""
 
 ASSET_KEYS = ("scale", "supply")
 MARKET_KEYS = (
@@ -133,12 +129,12 @@ def _asset(entry: _Entry, buckets: int) -> Asset:
         entry.fail(f"{table['supply']} has more than {asset.scale} decimals", "supply")
     if units == 0:
         entry.fail("it must be above zero", "supply")
-    share = UNITS_FOR_ALL_BUCKETS // buckets
+    share = MOST_FROM_OUTSIDE // buckets
     if units > share:
         fits = [scale for scale in range(asset.scale) if digits * 10**scale <= share * 10**decimals]
         remedies = [f"make scale at most {fits[-1]}"] if fits else []
-        if units <= UNITS_FOR_ALL_BUCKETS:
-            remedies.append(f"have at most {UNITS_FOR_ALL_BUCKETS // units} buckets")
+        if units <= MOST_FROM_OUTSIDE:
+            remedies.append(f"have at most {MOST_FROM_OUTSIDE // units} buckets")
         remedies.append("give a smaller supply")
         entry.fail(
             f"{table['supply']} with {asset.scale} decimals are {units} smallest units; one of"
@@ -239,8 +235,8 @@ def _partition(entry: _Entry, value: object) -> int:
 
 def _tiers(entry: _Entry, value: object) -> tuple[Fees, ...]:
     form = '[{ maker = "0.1%", taker = "0.2%" }]'
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_TIERS:
-        entry.fail(f"write a list of 1 to {MOST_TIERS} tiers: fees = {form}", "fees")
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_TIERS:
+        entry.fail(f"write a list of 1 to {MAX_TIERS} tiers: fees = {form}", "fees")
     tiers = []
     for number, tier in enumerate(value):
         if not isinstance(tier, dict) or set(tier) != {"maker", "taker"}:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import nextrade
 from nextrade.cli import root
 
-from ...redis_server import need_redis
+from ...redis_here import need_redis
 
 EXAMPLE = re.compile(r"^\s+nextrade (.+)$", re.MULTILINE)
 

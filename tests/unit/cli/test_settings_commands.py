@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from nextrade.cli import root
 from nextrade.platform.settings import default_text
 
-from ...redis_server import need_redis
+from ...redis_here import need_redis
 
 
 @pytest.fixture(autouse=True)
