@@ -119,6 +119,8 @@ class PowerDisk(Files):
         self.names = {path: Inode(path.read_bytes()) for path in there}
         """What a reader sees."""
         self.synced_names = dict(self.names)
+        self._changes: list[Callable[[dict[Path, Inode]], None]] = []
+        """What was done to names since the folder was synced, each as one indivisible step."""
         self.at_step: Callable[[], None] = lambda: None
         """Called before each operation that changes something."""
         self._inodes: dict[int, Inode] = {}
@@ -126,7 +128,8 @@ class PowerDisk(Files):
     def create(self, path: Path) -> FileIO:
         self.at_step()
         file = super().create(path)
-        self.names[path] = self._inodes[id(file)] = Inode()
+        inode = self._inodes[id(file)] = Inode()
+        self._change(lambda names: names.update({path: inode}))
         self._keep(file)
         return file
 
@@ -160,23 +163,23 @@ class PowerDisk(Files):
     def rename(self, old: Path, new: Path) -> None:
         self.at_step()
         super().rename(old, new)
-        self.names[new] = self.names.pop(old)
+        self._change(lambda names: names.update({new: names.pop(old)}) if old in names else None)
         self.at_step()
 
     def remove(self, path: Path) -> None:
         self.at_step()
         super().remove(path)
-        del self.names[path]
+        self._change(lambda names: names.pop(path, None) and None)
         self.at_step()
 
-    def sync_folder(self, path: Path) -> None:
+    def sync_folder(self, path: Path) -> None:  # noqa: ARG002 - there is only one folder
         self.at_step()
-        for names in (self.synced_names, self.names):
-            for known in [known for known in names if known.parent == path]:
-                if names is self.synced_names and known not in self.names:
-                    del self.synced_names[known]
-                elif names is self.names:
-                    self.synced_names[known] = self.names[known]
+        self.synced_names = dict(self.names)
+        self._changes.clear()
+
+    def _change(self, change: Callable[[dict[Path, Inode]], None]) -> None:
+        change(self.names)
+        self._changes.append(change)
 
     def make_folder(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
@@ -185,8 +188,11 @@ class PowerDisk(Files):
         """Write into a folder what may be there after power went at this moment."""
         rng = random.Random(seed)
         left.mkdir()
-        # Names change in the order of the calls: all that was not synced happened, or none.
-        names = self.names if rng.random() < 0.5 else self.synced_names
+        names = dict(self.synced_names)
+        likely = rng.choice([0.0, 0.5, 1.0])
+        for change in self._changes:
+            if rng.random() < likely:
+                change(names)
         for path, inode in names.items():
             writes = rng.randrange(len(inode.since) + 1)
             (left / path.name).write_bytes(inode.content(writes, rng))

@@ -216,6 +216,31 @@ def test_garbage_appended(original: dict[str, bytes], damaged: Damaged) -> None:
             assert got == sum(COMMITS), "what is shorter than any commit is a piece of one"
 
 
+def test_more_behind_an_unfinished_commit(original: dict[str, bytes], damaged: Damaged) -> None:
+    """A commit with missing sectors that does not end with the file is refused: it was no last."""
+    name, data = last_of(original)
+    body = ends(original)[-2] + 36
+    edge = body - body % 512 + 512
+    end = min(edge + 512, len(data))
+    assert edge < end
+    holed = data[:edge] + bytes(end - edge) + data[end:]
+
+    assert damaged.outcome({**original, name: holed}) == sum(COMMITS[:-1])
+    assert damaged.outcome({**original, name: holed + b"more"}) is None
+
+
+def test_more_behind_a_seal(original: dict[str, bytes], damaged: Damaged) -> None:
+    """Nothing follows a seal, so what stands there is refused, be it zeros or a few bytes."""
+    name, data = first_of(original)
+    head = last_of(original)[1][:40]
+    new = f"{last_of(original)[0]}.new"
+
+    assert damaged.outcome({name: data, new: head}) == sum(SEGMENTS[0])
+    for more in (bytes(1), bytes(5000), b"more"):
+        assert damaged.outcome({name: data + more, new: head}) is None
+        assert damaged.outcome({**original, name: data + more}) is None
+
+
 def doubled(data: bytes, rng: random.Random) -> bytes:
     """The bytes with a range of them twice."""
     start = rng.randrange(len(data))

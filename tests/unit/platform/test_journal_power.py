@@ -1,7 +1,7 @@
 """The journal against a list, with power going at any moment between two operations.
 
 The disk under it keeps of what was not synced any number of writes, the last of them in part,
-and names of files as of the last sync of the folder or as they are now.
+and any of the changes of names that were made since the folder was synced.
 """
 
 import random
