@@ -16,6 +16,7 @@ from nextrade.errors import StackError
 from nextrade.platform import redis_stack
 from nextrade.platform.redis_question import ask
 from nextrade.platform.redis_stack import RedisStack, ServerStatus
+from nextrade.platform.settings import read_settings
 
 from ..redis_here import need_redis
 
@@ -269,3 +270,40 @@ def test_addresses_before_the_first_start(tmp_path: Path) -> None:
     """There are no addresses of servers that never ran; the error says how to start them."""
     with pytest.raises(StackError, match=r"redis-1 in .*: never started; nextrade stack up"):
         _ = RedisStack(tmp_path, 1).addresses
+
+
+def test_servers_outlive_the_command(servers: RedisStack, tmp_path: Path) -> None:
+    """What one process starts another finds, uses and stops, with its data."""
+    environment = os.environ | {
+        "NEXTRADE_STACK__FOLDER": str(servers.folder),
+        "NEXTRADE_STACK__SHARDS": "2",
+        "NEXTRADE_LEDGER__HOME": "redis",
+    }
+
+    def nextrade(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "nextrade", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    assert nextrade("stack", "up").count("running") == 2
+    one, two = servers.status()
+    assert said(one, "SET", "name", "value") == b"OK"
+    shards = redis_stack.shards_of(read_settings(None, environment, tmp_path))
+    assert shards == {"redis-1": one.address, "redis-2": two.address}
+    assert nextrade("stack", "down") == "stopped: redis-1, redis-2\n"
+    nextrade("stack", "up")
+    assert said(servers.status()[0], "GET", "name") == b"value"
+
+
+def test_named_shards_come_before_the_stack(tmp_path: Path) -> None:
+    """Addresses in the settings are the shards, in their order; the stack need not be there."""
+    named = {"NEXTRADE_LEDGER__SHARDS": "b:1,/run/a.sock"}
+    settings = read_settings(None, named, tmp_path)
+
+    assert redis_stack.shards_of(settings) == {"redis-1": "b:1", "redis-2": "/run/a.sock"}

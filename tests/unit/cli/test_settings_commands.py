@@ -113,6 +113,7 @@ def test_doctor_wants_the_stack_for_a_ledger_in_redis() -> None:
     assert "wrong  stack: 0 of 3 servers run\n       -> nextrade stack up" in done.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Redis does not run on Windows at all")
 def test_stack_without_redis_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where redis-server is missing, up is one line that says how to install it."""
     monkeypatch.setenv("PATH", "")
