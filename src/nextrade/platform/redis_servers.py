@@ -89,6 +89,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers; raises LedgerUnavailable if it does not."""
+        if self.pid is not None:
+            return
         path = program()
         if path is None:
             raise LedgerUnavailable(
@@ -128,13 +130,16 @@ class RedisServer:
         give_up_at = time.monotonic() + READY_S
         while time.monotonic() < give_up_at:
             if self.pid is None:
+                self._process = None
                 raise LedgerUnavailable(f"Redis ended at once; see {self.log}")
             try:
+                # Another server may be at this port; then ours is about to end.
                 with self.client() as client:
-                    if client.ping():
+                    if client.info("server")["process_id"] == self.pid:
                         return
             except redis.RedisError:  # not listening yet, or reading its file
-                time.sleep(STEP_S)
+                pass
+            time.sleep(STEP_S)
         raise LedgerUnavailable(f"Redis did not answer within {READY_S:g} s; see {self.log}")
 
     def stop(self) -> None:
