@@ -113,7 +113,12 @@ def missing_modules() -> list[str]:
 class Real:
     """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
 
-    def __init__(self, listings: tuple[Listing, ...], names: tuple[str, ...] = MARKETS) -> None:
+    def __init__(
+        self,
+        listings: tuple[Listing, ...],
+        names: tuple[str, ...] = MARKETS,
+        ledger: Any = None,
+    ) -> None:
         from nextrade.domain.partition import Partition
         from nextrade.service.ledger import MemoryLedger
 
@@ -122,7 +127,7 @@ class Real:
         self.partitions = [Partition(self.listings, number) for number in numbers]
         self.batches = [0 for _ in numbers]
         self.frames = 0
-        self.ledger = MemoryLedger()
+        self.ledger = MemoryLedger() if ledger is None else ledger
 
     def money(self, step: Money) -> bool | str:
         """What a call of the ledger answers: done, done before, or the name of its error."""
@@ -228,8 +233,15 @@ class Real:
 
     def restart(self) -> None:
         """Write everything down, forget it, and read it again."""
-        from nextrade.domain.partition import Partition
         from nextrade.service.ledger import MemoryLedger
+
+        self.restart_partitions()
+        before = self.ledger.state_hash()
+        self.ledger = MemoryLedger.restore(self.ledger.snapshot())
+        assert self.ledger.state_hash() == before
+
+    def restart_partitions(self) -> None:
+        from nextrade.domain.partition import Partition
 
         hashes = [partition.state_hash() for partition in self.partitions]
         self.partitions = [
@@ -237,9 +249,6 @@ class Real:
             for number, partition in enumerate(self.partitions)
         ]
         assert [partition.state_hash() for partition in self.partitions] == hashes
-        before = self.ledger.state_hash()
-        self.ledger = MemoryLedger.restore(self.ledger.snapshot())
-        assert self.ledger.state_hash() == before
 
 
 def postings_are_in_order(postings: np.ndarray) -> None:

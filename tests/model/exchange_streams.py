@@ -52,7 +52,9 @@ Step = Batch | Together | Money | Restart
 class MarketStream(Stream):
     """Commands for one market of an exchange."""
 
-    def __init__(self, seed: int, market: int, setting: Setting, accounts: int) -> None:
+    def __init__(
+        self, seed: int, market: int, setting: Setting, accounts: int, crowded: bool = False
+    ) -> None:
         super().__init__(seed)
         self.market = market
         self.listing = setting.listings[market]
@@ -65,15 +67,42 @@ class MarketStream(Stream):
         self.amount_step = self.center
         self.huge = self.random.choice([0.0, 0.0, 0.02, 0.05])
         self.time = 0
+        if crowded:
+            # Hundreds of orders at once, and trades that end both of their orders.
+            self.ids, self.max_lots, self.odd = 3000, 2, 0.0
+            self.kind_weights = list(range(1, 9)), [85, 5, 2, 6, 0.02, 0.02, 0.1, 0.1]
+            self.type_weights = list(range(7)), [60, 1, 1, 3, 3, 3, 3]
         self.sides: dict[int, int] = {}
+        self.tangle: list[Command] = []
 
     def command(self) -> Command:
+        if self.tangle:
+            return self.tangle.pop(0)
+        if self.recent_ids and self.chance(0.01):
+            self.tangle = self.an_id_used_again()
         command = super().command()._replace(market=self.market)
         if command.kind == CommandKind.PLACE:
             self.sides[command.order_id] = command.side
         elif command.kind == CommandKind.REPLACE and not self.chance(0.03):
             command = command._replace(side=self.sides.get(command.order_id, Side.BUY))
         return self.spoil(command) if self.chance(self.odd / 5) else command
+
+    def an_id_used_again(self) -> list[Command]:
+        """An order leaves, another comes with its id, and a change means one or the other."""
+        order_id = self.random.choice(self.recent_ids)
+        placed = self.place(CommandKind.PLACE, 0)._replace(time_in_force=0, expire_ns=0)
+        leaves = self.base(CommandKind.CANCEL)
+        changes = self.base(CommandKind.REPLACE)._replace(
+            price_ticks=self.price(),
+            qty_lots=self.lots(),
+            side=self.random.randrange(2),
+            owner=placed.owner,
+        )
+        self.sides[order_id] = placed.side
+        return [
+            command._replace(order_id=order_id, market=self.market)
+            for command in (leaves, placed, changes)
+        ]
 
     def meant_command(self) -> Command:
         command = super().meant_command()
@@ -111,11 +140,14 @@ class ExchangeStream:
         self.setting = setting or pick(SETTINGS)
         self.accounts = pick([1, 2, 3, 5, 8])
         self.riches = pick([2, 20, 200, 2000])
+        crowded = self.chance(0.2)
+        if crowded:
+            self.riches = 10_000
         self.markets = [
-            MarketStream(seed * 8 + number, number, self.setting, self.accounts)
+            MarketStream(seed * 8 + number, number, self.setting, self.accounts, crowded)
             for number in range(len(self.setting.listings))
         ]
-        self.batch_sizes = pick([[1], [1, 2, 5], [1, 10, 60], [60, 200]])
+        self.batch_sizes = [60, 200] if crowded else pick([[1], [1, 2, 5], [1, 10, 60], [60, 200]])
         self.money = pick([0.05, 0.3, 0.6])
         self.restarts = pick([0.0, 0.05])
         self.strays = pick([0.0, 0.02])

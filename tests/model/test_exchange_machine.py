@@ -9,7 +9,7 @@ from tests.model.exchange_comparing import difference
 from tests.model.exchange_faces import Plain, Real, missing_modules
 from tests.model.exchange_settings import SETTINGS, STEEP, Setting, three_markets
 from tests.model.exchange_streams import Batch, Money, Restart
-from tests.oracle.codes import CommandKind
+from tests.oracle.codes import CommandKind, TradingState
 from tests.oracle.records import Command
 
 LARGE = Setting("large", three_markets(10**16, 10**15, STEEP, (0, 1, 0)), max_lots=12)
@@ -49,6 +49,9 @@ orders = st.builds(
         strategies.amount_orders,
     ),
     markets,
+)
+auction_orders = st.builds(
+    in_a_market, strategies.resting_orders | strategies.limit_orders, markets
 )
 everything = st.builds(in_a_market, strategies.everyday_commands, markets)
 operations = st.builds(
@@ -140,6 +143,17 @@ class TwoExchanges(RuleBasedStateMachine):
     @rule(command=operations)
     def operate(self, command):
         self.run([command._replace(owner=0)], [0])
+
+    @rule(
+        pairs=st.lists(st.tuples(auction_orders, tiers), min_size=2, max_size=6),
+        market=markets,
+        uncross=strategies.uncrosses,
+    )
+    def hold_an_auction(self, pairs, market, uncross):
+        state = Command(kind=CommandKind.SET_STATE, market=market, state=TradingState.AUCTION)
+        self.run([state], [0])
+        self.run(*zip(*pairs, strict=True))
+        self.run([uncross._replace(market=market)], [0])
 
     @rule(command=strategies.replacements, data=st.data(), wrong=st.sampled_from([0] * 9 + [1]))
     def replace_open_order(self, command, data, wrong):
