@@ -33,6 +33,16 @@ def test_refusals_are_the_same_in_c() -> None:
     assert in_c == {refusal.name: int(refusal) for refusal in Refusal}
 
 
+def test_every_refusal_is_in_the_reference() -> None:
+    """docs/reference/codes.md has a row with number and name for each refusal."""
+    page = (ROOT / "docs/reference/codes.md").read_text(encoding="utf-8")
+    section = page.split("\n## Refusal\n")[1].split("\n## ")[0]
+
+    assert re.findall(r"^\| (\d+) \| (\w+) \|", section, re.MULTILINE) == [
+        (str(refusal.value), refusal.name) for refusal in Refusal
+    ]
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_records_are_the_same_in_c(name: str) -> None:
     """Each packed struct has the fields of its dtype, in its order, of its types."""
