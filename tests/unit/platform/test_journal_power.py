@@ -211,3 +211,28 @@ def test_snapshot_is_interrupted(tmp_path: Path, step: int, seed: int) -> None:
     assert newest.payload == states[newest.position]
     assert newest.position == 3 if written else newest.position in (2, 3)
     assert newest.position - 1 in after.positions
+
+
+@pytest.mark.parametrize("step", range(16))
+@pytest.mark.parametrize("seed", range(10))
+def test_drop_is_interrupted(tmp_path: Path, step: int, seed: int) -> None:
+    """Power that goes while segments are removed leaves no gap between those that are there."""
+    disk = PowerDisk(tmp_path / "before")
+    with Journal(tmp_path / "before", files=disk) as journal:
+        for _ in range(5):
+            journal.append(1, b"record")
+            journal.rotate()
+        steps = iter(range(step))
+
+        def at_step() -> None:
+            if next(steps, None) is None:
+                raise PowerGoes
+
+        disk.at_step = at_step
+        with suppress(PowerGoes):
+            journal.drop_before(6)
+        disk.cut_power(tmp_path / "after", seed)
+
+    with Journal(tmp_path / "after") as journal:
+        assert journal.last == 5
+        assert len(list(journal.read(journal.first))) == 6 - journal.first
