@@ -19,7 +19,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from nextrade import COMMAND_DTYPE, CommandKind, Exchange, Side
+from nextrade import COMMAND_DTYPE, CommandKind, Exchange
 
 from .machine import describe
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 from ._book import Indicative, OrderBook, Outcome, Top, Trade
 from .domain.assets import Asset
+from .domain.listings import Fees, Listing, Listings
 from .domain.markets import Market
 from .dtypes import COMMAND_DTYPE, DEPTH_DTYPE, EVENT_DTYPE, LEVEL_DTYPE, ORDER_DTYPE
 from .enums import (
@@ -101,8 +102,11 @@ __all__ = [
     "EventKind",
     "Exchange",
     "ExchangeError",
+    "Fees",
     "Indicative",
     "InvariantError",
+    "Listing",
+    "Listings",
     "Market",
     "MessageAction",
     "MessageFlag",

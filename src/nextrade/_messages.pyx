@@ -3,6 +3,8 @@
 A record is 56 or 80 bytes, so that each NumPy operation on one field of many records reads
 all of their memory. What a replay does to every record is therefore done here, at one go.
 What the flags and actions of a message mean is said in ``service/replay/messages.py``.
+
+The file is long because the rules stand beside the loops that they are inlined into.
 """
 
 cimport cython

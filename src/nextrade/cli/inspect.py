@@ -27,9 +27,11 @@ from .failures import DataFailure
     """,
 )
 @click.argument("path", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--account", type=click.IntRange(0, 2**32 - 1), metavar="NUMBER")
-@click.option("--order", "order_id", type=click.IntRange(1), metavar="ID")
-@click.option("--hold", "reference", metavar="REFERENCE")
+@click.option(
+    "--account", type=click.IntRange(0, 2**32 - 1), metavar="NUMBER", help="An account, whole."
+)
+@click.option("--order", "order_id", type=click.IntRange(1), metavar="ID", help="An open order.")
+@click.option("--hold", "reference", metavar="REFERENCE", help="A withdrawal that is held.")
 def inspect_command(
     path: Path, account: int | None, order_id: int | None, reference: str | None
 ) -> None:

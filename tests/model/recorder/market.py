@@ -3,6 +3,8 @@
 Limit orders gather around a price that drifts, some trade on arrival, most are canceled or
 changed before they ever trade. What happened is told in full, as no exchange does; what each
 kind of exchange publishes of it is left to the recorders.
+
+The file is long because it is one market: each kind of request is a few lines beside its like.
 """
 
 from __future__ import annotations
