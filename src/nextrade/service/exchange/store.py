@@ -84,7 +84,12 @@ class Store:
                     f"{self.path}: the snapshot holds record {position}, the journal ends with"
                     f" {self.journal.last}: records are missing; restore the folder from a backup"
                 )
-        for number, kind, payload in self.journal.read(max(position + 1, self.journal.first)):
+        if self.journal.first > position + 1:
+            raise JournalDamaged(
+                f"{self.path}: the journal begins with record {self.journal.first}, and the state"
+                f" before it is known only up to record {position}; restore the folder from a backup"
+            )
+        for number, kind, payload in self.journal.read(position + 1):
             try:
                 apply(core, kind, payload)
             except NexTradeError as error:

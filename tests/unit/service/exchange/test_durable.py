@@ -210,3 +210,17 @@ def test_a_full_disk_answers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     exchange.close()
     with Exchange(path=tmp_path) as again:
         assert again.balances(1)["USDT"].available == "100.000000"
+
+
+def test_missing_records_are_refused(tmp_path: Path) -> None:
+    """A journal that begins after what the snapshots cover is not taken for the whole."""
+    with opened(tmp_path, listings()) as exchange:
+        for number, move in enumerate(moves(5, 60)):
+            attempt(exchange, move)
+            if number in (20, 40, 50):
+                exchange.snapshot()
+    for snapshot in (tmp_path / "snapshots").glob("snapshot-*"):
+        snapshot.unlink()
+
+    with pytest.raises(errors.JournalDamaged, match="restore the folder from a backup"):
+        Exchange(path=tmp_path)
