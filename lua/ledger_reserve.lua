@@ -3,10 +3,13 @@
 --
 -- KEYS[1]  the bucket
 -- ARGV[1]  head of the call (include/calls.lua)
--- ARGV[2]  partition u32, frame u64, epoch u64: 20 bytes
+-- ARGV[2]  partition u32, frame u64, epoch u64, watermark u64: 28 bytes; the last is the batch
+--          that the sender knows to be settled here. A copy of a call that was on its way for
+--          long, past the batch that ended its frame, would hold what nobody gives back.
 -- ARGV[3]  requests of 16 bytes: account u32, asset u32, amount i64 (above zero)
 -- Returns  DONE or REPEATED, and a byte for each request: 1 held, 0 refused;
---          STALE_EPOCH, epoch; REUSED if the frame asked for something else before
+--          STALE_EPOCH, epoch; LATE, last batch settled here; REUSED if the frame asked for
+--          something else before
 
 -- Move each amount from available to held where there is enough. `balances` is filled with the
 -- limbs of each balance touched. Returns the answer's bytes and the change of each asset's total.
@@ -52,17 +55,18 @@ local function reserve(keys, args)
     if refused then
         return { refused }
     end
-    if #record ~= 20 or #requests % 16 ~= 0 then
+    if #record ~= 28 or #requests % 16 ~= 0 then
         return { codes.BAD_LENGTH }
     end
     local pack, from, sub = struct.pack, struct.unpack, string.sub
     local partition = from('<I4', record)
-    local epoch = calls.number(record, 13)
-    if partition >= calls.NUMBERS or not epoch or epoch == 0 then
+    local epoch, watermark = calls.number(record, 13), calls.number(record, 21)
+    if partition >= calls.NUMBERS or not epoch or epoch == 0 or not watermark then
         return { codes.BAD_VALUE }
     end
-    local epoch_field, answer_field = 'E' .. sub(record, 1, 4), 'A' .. sub(record, 1, 12)
-    local state = redis.call('HMGET', key, 'F', epoch_field, answer_field, 'N')
+    local name = sub(record, 1, 4)
+    local epoch_field, answer_field = 'E' .. name, 'A' .. sub(record, 1, 12)
+    local state = redis.call('HMGET', key, 'F', epoch_field, answer_field, 'N', 'W' .. name)
     refused = calls.unfounded(state[1], head)
     if refused then
         return { refused }
@@ -82,6 +86,10 @@ local function reserve(keys, args)
         end
         calls.write(key, writes)
         return { codes.REPEATED, sub(state[3], 17) }
+    end
+    local settled = calls.number(state[5])
+    if settled > watermark then
+        return { codes.LATE, settled }
     end
 
     local fields, names, balances = {}, {}, {}

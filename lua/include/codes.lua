@@ -17,6 +17,7 @@ local codes = {
     WRONG_MAP = 21,
     STALE_EPOCH = 22,
     GAP = 23,
+    LATE = 24,
     TOO_LITTLE = 30,
     OVERFLOW = 31,
     NOT_ASCENDING = 32,

@@ -1,3 +1,5 @@
+from typing import final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,7 @@ BAD_ASSET: int
 BAD_AMOUNT: int
 ASSETS: int
 
+@final
 class Balances:
     @property
     def fault(self) -> int: ...

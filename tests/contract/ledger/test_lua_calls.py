@@ -22,7 +22,10 @@ VALID: dict[str, tuple[int, list[bytes]]] = {
     "fence": (2, [PARTITION + struct.pack("<Q", 9)]),
     "reserve": (
         3,
-        [PARTITION + struct.pack("<Q", 7) + EPOCH, requests(ORDERED, (ANNA, BTC, 1)).tobytes()],
+        [
+            PARTITION + struct.pack("<Q", 7) + EPOCH + bytes(8),
+            requests(ORDERED, (ANNA, BTC, 1)).tobytes(),
+        ],
     ),
     "settle": (
         4,
@@ -162,13 +165,15 @@ def test_purposes_that_do_not_fit(bucket: Bucket, refused: Callable[..., None]) 
 
 def test_requests_that_mean_nothing(bucket: Bucket, refused: Callable[..., None]) -> None:
     """One bad request among good ones, or a number out of range, refuses the whole reservation."""
-    record = PARTITION + struct.pack("<Q", 7) + EPOCH
+    record = PARTITION + struct.pack("<Q", 7) + EPOCH + bytes(8)
     for bad in ((ANNA, BTC, 0), (ANNA, BTC, -1), (ANNA, 65_536, 1)):
         refused(BAD_VALUE, "reserve", bucket.head(3), record, requests(ORDERED, bad).tobytes())
     for epoch in (0, 2**53, 2**64 - 1):
-        wrong = PARTITION + struct.pack("<QQ", 7, epoch)
+        wrong = PARTITION + struct.pack("<QQQ", 7, epoch, 0)
         refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
-    wrong = struct.pack("<IQQ", 65_536, 7, 1)
+    wrong = PARTITION + struct.pack("<QQQ", 7, 1, 2**53)
+    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
+    wrong = struct.pack("<IQQQ", 65_536, 7, 1, 0)
     refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
 
 
@@ -188,6 +193,22 @@ def test_batches_that_mean_nothing(bucket: Bucket, refused: Callable[..., None])
     most = 2**63 - 1
     refused(31, "settle", head, record, b"\x07", postings((ANNA, BTC, most, 0)).tobytes(), b"")
     refused(31, "settle", head, record, b"\x07", postings((ANNA, BTC, 0, most)).tobytes(), b"")
+
+
+def test_reservation_that_comes_late(server_home: Home) -> None:
+    """A copy of a reservation that arrives after its frame was settled holds nothing."""
+    bucket = Bucket(server_home)
+    record = PARTITION + struct.pack("<QQQ", 5, 1, 0)
+    asked = requests((ANNA, BTC, 5)).tobytes()
+    assert bucket.call("reserve", bucket.head(3), record, asked)[0] == 1
+    bucket.ledger.settle(0, 1, 1, postings(), [5])
+    before = bucket.dump()
+
+    assert bucket.call("reserve", bucket.head(3), record, asked) == [24, 1]
+    assert bucket.dump() == before
+    bucket.ledger.reserve(0, 1, 6, requests((ANNA, BTC, 5)))
+    assert bucket.dump() != before
+    bucket.client.close()
 
 
 def test_two_keys(bucket: Bucket, refused: Callable[..., None]) -> None:

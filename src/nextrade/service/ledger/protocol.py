@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ..._balances import ASSETS
 from ...domain.postings import BALANCE_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from ...errors import BadPostings
 
 __all__ = [
     "LARGEST",
@@ -35,6 +36,7 @@ __all__ = [
     "check_batch",
     "check_call",
     "check_entry",
+    "check_postings",
     "check_reference",
     "wanted_balances",
 ]
@@ -232,3 +234,21 @@ def wanted_balances(
         records["account"] = [account for account, _ in wanted]
         records["asset"] = [asset for _, asset in wanted]
     return records
+
+
+def check_postings(postings: npt.NDArray[np.void]) -> None:
+    """Raise BadPostings unless they ascend by account and asset, and each asset adds up to zero."""
+    if len(postings) == 0:
+        return
+    assets = postings["asset"]
+    if assets.max() >= ASSETS:
+        raise ValueError(f"an asset lies below {ASSETS:,}")
+    keys = (postings["account"].astype(np.uint64) << np.uint64(32)) | assets
+    if not (keys[1:] > keys[:-1]).all():
+        raise BadPostings("postings do not ascend by account and asset")
+    # The sums may wrap around, for those that must be zero are zero in wrapping arithmetic too.
+    order = np.argsort(assets, kind="stable")
+    changes = postings["available"][order] + postings["held"][order]
+    starts = np.flatnonzero(np.diff(assets[order], prepend=np.int64(-1)))
+    if np.add.reduceat(changes, starts).any():
+        raise BadPostings("the postings of an asset do not add up to zero")

@@ -37,6 +37,7 @@ class Answer(IntEnum):
     WRONG_MAP = 21
     STALE_EPOCH = 22
     GAP = 23
+    LATE = 24
     TOO_LITTLE = 30
     OVERFLOW = 31
     NOT_ASCENDING = 32
@@ -86,6 +87,7 @@ ERRORS: dict[Answer, tuple[type[LedgerError], str]] = {
     Answer.WRONG_MAP: (WrongMap, "belongs to another map than this client's"),
     Answer.STALE_EPOCH: (StaleEpoch, "has seen a higher epoch for this partition:"),
     Answer.GAP: (Gap, "lacks a batch between this one and the last it settled:"),
+    Answer.LATE: (Gap, "has settled a batch that this reservation knows nothing of:"),
     Answer.TOO_LITTLE: (InsufficientFunds, "has too little for this call"),
     Answer.OVERFLOW: (AmountOverflow, "has no room for so much"),
     Answer.NOT_ASCENDING: (BadPostings, "found a posting out of order:"),

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...._balances import ASSETS
-from ....errors import BadPostings, Gap, LedgerError, ReferenceReused, UnknownReference
+from ....errors import Gap, LedgerError, ReferenceReused, UnknownReference
 from ..protocol import (
     as_postings,
     as_requests,
     check_batch,
     check_entry,
+    check_postings,
     check_reference,
     wanted_balances,
 )
@@ -114,16 +115,25 @@ class RedisLedger:
     ) -> npt.NDArray[np.bool_]:
         """Hold what each request asks for, in order; tell which could be had."""
         requests = as_requests(requests)
-        self._chain(partition, epoch)
+        chain = self._chain(partition, epoch)
         amounts = requests["amount"]
         if len(requests) and (amounts.min() < 0 or requests["asset"].max() >= ASSETS):
             raise ValueError(f"an asset lies below {ASSETS:,}, and no amount is negative")
         granted = np.ones(len(requests), np.bool_)
         rows, groups = self._grouped(requests, np.flatnonzero(amounts))
-        record = struct.pack("<IQQ", partition, frame_id, epoch)
         known = self._frames.setdefault((partition, frame_id), ())
         self._frames[partition, frame_id] = tuple({*known, *(bucket for bucket, _ in groups)})
-        replies = self._call(Call.RESERVE, [(b, (record, part)) for b, part in groups])
+        calls = []
+        for bucket, part in groups:
+            watermark = chain.watermarks[bucket]
+            record = struct.pack("<IQQQ", partition, frame_id, epoch, watermark)
+            calls.append((bucket, (record, part)))
+        try:
+            replies = self._call(Call.RESERVE, calls)
+        except Gap:
+            # What is known here of the buckets is old: it is read anew before the next attempt.
+            self._chains.pop(partition, None)
+            raise
         if replies:
             answers = b"".join(reply[1] for reply in replies)
             granted[rows] = np.frombuffer(answers, np.uint8).astype(np.bool_)
@@ -150,7 +160,7 @@ class RedisLedger:
                 f"batch {batch} of partition {partition} cannot be settled "
                 f"after batch {chain.settled}"
             )
-        _check_postings(postings)
+        check_postings(postings)
         _, groups = self._grouped(postings, np.arange(len(postings)))
         parts = dict(groups)
         endings = self._endings(partition, frames)
@@ -373,21 +383,3 @@ def _names(text: bytes) -> list[bytes]:
         names.append(text[at + 1 : at + 1 + text[at]])
         at += 1 + text[at]
     return names
-
-
-def _check_postings(postings: npt.NDArray[np.void]) -> None:
-    """Raise BadPostings unless they ascend by account and asset, and each asset adds up to zero."""
-    if len(postings) == 0:
-        return
-    assets = postings["asset"]
-    if assets.max() >= ASSETS:
-        raise ValueError(f"an asset lies below {ASSETS:,}")
-    keys = (postings["account"].astype(np.uint64) << np.uint64(32)) | assets
-    if not (keys[1:] > keys[:-1]).all():
-        raise BadPostings("postings do not ascend by account and asset")
-    # The sums may wrap around, for those that must be zero are zero in wrapping arithmetic too.
-    order = np.argsort(assets, kind="stable")
-    changes = postings["available"][order] + postings["held"][order]
-    starts = np.flatnonzero(np.diff(assets[order], prepend=np.int64(-1)))
-    if np.add.reduceat(changes, starts).any():
-        raise BadPostings("the postings of an asset do not add up to zero")

@@ -1,0 +1,239 @@
+"""What the ledger costs: in this process, and on three Redis servers started for the purpose.
+
+    python -m bench.ledger            all tables, about two minutes
+    python -m bench.ledger --quick    a first impression
+
+A leg is one posting of a batch, or one request of a reservation; the accounts of a call are
+random among 10,000. Server time is what the three servers say that they used of the processor
+(INFO cpu); it depends less on the machine's other work than the time on the wall. Needs
+``nextrade[redis]`` and redis-server but for the first table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from nextrade.domain.postings import BALANCE_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from nextrade.platform.redis_servers import RedisServer
+from nextrade.service.ledger import Ledger, MemoryLedger
+from nextrade.service.ledger.redis import RedisLedger
+
+from .machine import describe, wide_console
+
+ACCOUNTS = 10_000
+ASSETS = 3
+EACH = 1_000_000
+LEGS = (2, 10, 100, 1000, 3000)
+BUCKETS = (3, 6, 24, 64)
+READS = 100_000
+
+Records = npt.NDArray[np.void]
+
+
+@dataclass
+class Cost:
+    """Microseconds per leg: on the wall, of this process, of the servers."""
+
+    wall_us: float
+    client_us: float
+    server_us: float
+
+
+def fill(ledger: Ledger) -> None:
+    """Give every account something of every asset, by one batch for each asset."""
+    for asset in range(ASSETS):
+        amount = ACCOUNTS * EACH
+        ledger.credit(f"all of {asset}", 0, asset, amount)
+        ask = np.array([(0, asset, amount)], REQUEST_DTYPE)
+        ledger.reserve(0, 1, asset, ask)
+        legs = np.zeros(ACCOUNTS + 1, POSTING_DTYPE)
+        legs["account"], legs["asset"] = np.arange(ACCOUNTS + 1), asset
+        legs["available"][1:], legs["held"][0] = EACH, -amount
+        ledger.settle(0, 1, asset + 1, legs, [asset])
+
+
+def batches(random: np.random.Generator, legs: int, count: int) -> Iterator[Records]:
+    """Batches of an even number of postings: half pay one unit of what they have, half get it."""
+    for _ in range(count):
+        accounts = np.sort(random.choice(ACCOUNTS, legs, replace=False)) + 1
+        batch = np.zeros(legs, POSTING_DTYPE)
+        batch["account"], batch["asset"] = accounts, 0
+        batch["available"] = np.where(np.arange(legs) % 2, 1, -1)
+        yield batch
+
+
+def reservations(random: np.random.Generator, legs: int, count: int) -> Iterator[Records]:
+    """Reservations of one unit each."""
+    for _ in range(count):
+        ask = np.zeros(legs, REQUEST_DTYPE)
+        ask["account"] = random.integers(1, ACCOUNTS + 1, legs)
+        ask["asset"], ask["amount"] = 1, 1
+        yield ask
+
+
+def cpu_seconds(servers: Sequence[RedisServer]) -> float:
+    """Processor time that the servers have used."""
+    total = 0.0
+    for server in servers:
+        with server.client() as client:
+            info = client.info("cpu")
+        total += info["used_cpu_user"] + info["used_cpu_sys"]
+    return total
+
+
+def measured(
+    servers: Sequence[RedisServer], call: Callable[[int, Records], object], work: Sequence[Records]
+) -> Cost:
+    """Cost of a leg over all of this work."""
+    legs = sum(map(len, work)) / 1e6
+    server_before, client_before = cpu_seconds(servers), time.process_time()
+    wall_before = time.perf_counter()
+    for number, records in enumerate(work):
+        call(number, records)
+    wall, client = time.perf_counter() - wall_before, time.process_time() - client_before
+    return Cost(wall / legs, client / legs, (cpu_seconds(servers) - server_before) / legs)
+
+
+def settle_and_reserve(
+    ledger: Ledger, servers: Sequence[RedisServer], legs: int, count: int
+) -> tuple[Cost, Cost]:
+    """Cost of a leg of settle, and of one of reserve."""
+    random = np.random.default_rng(5)
+    first = ledger.open_partition(0, 1) + 1
+    settling = measured(
+        servers,
+        lambda number, batch: ledger.settle(0, 1, first + number, batch),
+        list(batches(random, legs, count)),
+    )
+    frame = 1_000_000 * legs
+    reserving = measured(
+        servers,
+        lambda number, ask: ledger.reserve(0, 1, frame + number, ask),
+        list(reservations(random, legs, count)),
+    )
+    return settling, reserving
+
+
+@contextmanager
+def running(appendfsync: str) -> Iterator[list[RedisServer]]:
+    """Three servers, which are gone afterwards."""
+    with TemporaryDirectory() as folder:
+        servers = [
+            RedisServer(Path(folder, str(place)), appendfsync=appendfsync) for place in range(3)
+        ]
+        try:
+            for server in servers:
+                server.start()
+            yield servers
+        finally:
+            for server in servers:
+                server.stop()
+
+
+def founded(servers: Sequence[RedisServer], buckets: int) -> RedisLedger:
+    """Return a new ledger over these servers, filled."""
+    for server in servers:
+        with server.client() as client:
+            client.flushall()
+    shards = {f"shard-{place}": server.address for place, server in enumerate(servers)}
+    ledger = RedisLedger.found(shards, buckets)
+    fill(ledger)
+    return ledger
+
+
+def calls_for(legs: int, most_legs: int) -> int:
+    """How many calls to make: enough to measure, in about the same time for each size."""
+    return max(5, min(500, most_legs // legs))
+
+
+def memory_table(most_legs: int) -> Table:
+    """Cost in this process."""
+    table = Table("legs a call", "settle us/call", "settle ns/leg", "reserve ns/leg")
+    table.title = "In this process"
+    ledger = MemoryLedger()
+    fill(ledger)
+    for legs in LEGS:
+        settling, reserving = settle_and_reserve(ledger, [], legs, calls_for(legs, 20 * most_legs))
+        table.add_row(
+            f"{legs:,}",
+            f"{settling.wall_us * legs:,.1f}",
+            f"{1000 * settling.wall_us:,.0f}",
+            f"{1000 * reserving.wall_us:,.0f}",
+        )
+    return table
+
+
+def redis_table(appendfsync: str, most_legs: int) -> Table:
+    """Cost on three servers by number of buckets and legs a call."""
+    table = Table("buckets", "legs a call", title=f"Three servers, appendfsync {appendfsync}")
+    for name in ("settle", "reserve"):
+        for part in ("server", "client", "wall"):
+            table.add_column(f"{name} {part} us/leg")
+    with running(appendfsync) as servers:
+        for buckets in BUCKETS:
+            ledger = founded(servers, buckets)
+            for legs in LEGS:
+                costs = settle_and_reserve(ledger, servers, legs, calls_for(legs, most_legs))
+                cells = [
+                    f"{us:,.1f}"
+                    for cost in costs
+                    for us in (cost.server_us, cost.client_us, cost.wall_us)
+                ]
+                table.add_row(str(buckets), f"{legs:,}", *cells)
+            ledger.close()
+    return table
+
+
+def reads_table() -> Table:
+    """Balance reads a second over three servers."""
+    table = Table("buckets", "pairs a call", "reads/s", "server us", "client us")
+    table.title = f"Balances, {READS:,} reads over three servers"
+    with running("everysec") as servers:
+        for buckets in BUCKETS:
+            ledger = founded(servers, buckets)
+            random = np.random.default_rng(6)
+            for pairs in (10, 100, 1000, 10_000):
+                work = []
+                for _ in range(READS // pairs if pairs > 10 else 1000):
+                    wanted = np.zeros(pairs, BALANCE_DTYPE)
+                    wanted["account"] = random.integers(1, ACCOUNTS + 1, pairs)
+                    wanted["asset"] = random.integers(0, ASSETS, pairs)
+                    work.append(wanted)
+                read = ledger.balances
+                cost = measured(servers, lambda _, wanted, read=read: read(wanted), work)
+                table.add_row(
+                    str(buckets),
+                    f"{pairs:,}",
+                    f"{1e6 / cost.wall_us:,.0f}",
+                    f"{cost.server_us:.2f}",
+                    f"{cost.client_us:.2f}",
+                )
+            ledger.close()
+    return table
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="what the ledger costs")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the calls")
+    most_legs = 5_000 if parser.parse_args().quick else 100_000
+    console = wide_console()
+    console.print(", ".join(f"{name}: {value}" for name, value in describe().items()))
+    console.print(memory_table(most_legs))
+    for appendfsync in ("everysec", "always"):
+        console.print(redis_table(appendfsync, most_legs))
+    console.print(reads_table())
+
+
+if __name__ == "__main__":
+    main()
