@@ -1,12 +1,18 @@
 """The oracle's exchange and the real one behind one face, which answers in plain values."""
 
-import importlib.util
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from nextrade.domain.assets import Asset
+from nextrade.domain.listings import Fees, Listings
+from nextrade.domain.listings import Listing as RealListing
+from nextrade.domain.markets import Market
+from nextrade.domain.partition import Partition
+from nextrade.domain.postings import REQUEST_DTYPE
 from nextrade.errors import NexTradeError
+from nextrade.service.ledger import MemoryLedger
 from tests.model.compiled import command_array, event_list
 from tests.model.exchange_settings import ASSETS, MARKETS
 from tests.model.exchange_streams import Batch, Money
@@ -72,11 +78,6 @@ def decimal_text(number: Fraction) -> str:
 
 def real_listings(listings: tuple[Listing, ...], names: tuple[str, ...] = MARKETS) -> Any:
     """The same listings for the package: assets without decimals, so a unit is a unit."""
-    from nextrade.domain.assets import Asset
-    from nextrade.domain.listings import Fees, Listings
-    from nextrade.domain.listings import Listing as RealListing
-    from nextrade.domain.markets import Market
-
     assets = tuple(Asset(name, 0) for name in ASSETS)
     made = []
     for name, listing in zip(names, listings, strict=False):
@@ -102,14 +103,6 @@ def real_listings(listings: tuple[Listing, ...], names: tuple[str, ...] = MARKET
     return Listings(assets, tuple(made))
 
 
-MODULES = ("nextrade.domain.listings", "nextrade.domain.partition", "nextrade.service.ledger")
-
-
-def missing_modules() -> list[str]:
-    """What of the real exchange is not there."""
-    return [name for name in MODULES if importlib.util.find_spec(name) is None]
-
-
 class Real:
     """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
 
@@ -119,9 +112,6 @@ class Real:
         names: tuple[str, ...] = MARKETS,
         ledger: Any = None,
     ) -> None:
-        from nextrade.domain.partition import Partition
-        from nextrade.service.ledger import MemoryLedger
-
         self.listings = real_listings(listings, names)
         numbers = range(1 + max(listing.partition for listing in listings))
         self.partitions = [Partition(self.listings, number) for number in numbers]
@@ -174,8 +164,6 @@ class Real:
 
     def reserve(self, batch: Batch) -> tuple[np.ndarray, list[int]]:
         """Ask the ledger for each frame, and ask again. Answers with what was granted."""
-        from nextrade.domain.postings import REQUEST_DTYPE
-
         number, commands = batch.partition, command_array(list(batch.commands))
         asked = self.partitions[number].reservations(commands)
         granted = np.zeros(len(commands), dtype=np.int64)
@@ -233,16 +221,12 @@ class Real:
 
     def restart(self) -> None:
         """Write everything down, forget it, and read it again."""
-        from nextrade.service.ledger import MemoryLedger
-
         self.restart_partitions()
         before = self.ledger.state_hash()
         self.ledger = MemoryLedger.restore(self.ledger.snapshot())
         assert self.ledger.state_hash() == before
 
     def restart_partitions(self) -> None:
-        from nextrade.domain.partition import Partition
-
         hashes = [partition.state_hash() for partition in self.partitions]
         self.partitions = [
             Partition.restore(self.listings, number, partition.snapshot())

@@ -5,19 +5,14 @@ import pytest
 from tests.model import exchange_differential
 from tests.model.exchange_comparing import batches_of, shortest
 from tests.model.exchange_differential import run
-from tests.model.exchange_faces import Plain, missing_modules
+from tests.model.exchange_faces import Plain
 from tests.model.exchange_settings import SETTINGS
 from tests.model.exchange_streams import Batch, Money, exchange_stream
 from tests.oracle.codes import EventKind, OrderType
 from tests.oracle.exchange.codes import Refusal
 from tests.oracle.exchange.holds import Holds
 
-needs_exchange = pytest.mark.skipif(
-    bool(missing_modules()), reason=f"not built: {', '.join(missing_modules())}"
-)
 
-
-@needs_exchange
 @pytest.mark.parametrize("seed", range(0, 200, 20))
 def test_both_exchanges_say_the_same(seed: int) -> None:
     """Eight streams of each starting seed give the same events, balances, holds and totals."""
@@ -25,7 +20,6 @@ def test_both_exchanges_say_the_same(seed: int) -> None:
     assert exchange_differential.main(arguments) == 0
 
 
-@needs_exchange
 @pytest.mark.full
 def test_both_exchanges_say_the_same_for_long() -> None:
     """Many long streams do."""

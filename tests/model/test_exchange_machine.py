@@ -1,12 +1,12 @@
 """A state machine that lives with both exchanges at once, step by step."""
 
-import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.model import strategies
 from tests.model.exchange_comparing import difference
-from tests.model.exchange_faces import Plain, Real, missing_modules
+from tests.model.exchange_faces import Plain, Real
 from tests.model.exchange_settings import SETTINGS, STEEP, Setting, three_markets
 from tests.model.exchange_streams import Batch, Money, Restart
 from tests.oracle.codes import CommandKind, TradingState
@@ -211,6 +211,5 @@ class TwoExchanges(RuleBasedStateMachine):
 
 TestTwoExchanges = TwoExchanges.TestCase
 TestTwoExchanges.__doc__ = "Both exchanges agree along every path that Hypothesis finds."
-TestTwoExchanges = pytest.mark.skipif(
-    bool(missing_modules()), reason=f"not built: {', '.join(missing_modules())}"
-)(TestTwoExchanges)
+# Two exchanges take their time: half as many examples as elsewhere.
+TestTwoExchanges.settings = settings(max_examples=settings().max_examples // 2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.model.exchange_faces import Plain, Real, missing_modules
+from tests.model.exchange_faces import Plain, Real
 from tests.oracle.exchange.codes import Refusal
 from tests.scenario.money.drawing import (
     NO_MARKETS,
@@ -55,8 +55,6 @@ def refusals(told: list[str]) -> list[str]:
 )
 def test_money(scenario: Scenario, face: Any) -> None:
     """Balances and holds are what the tables say."""
-    if face is Real and missing_modules():
-        pytest.skip(f"not built: {', '.join(missing_modules())}")
     steps = list(scenario.steps)
     listings, names = read_markets(steps.pop(0)[1]) if steps[0][0] == "markets" else NO_MARKETS
     exchange = Plain(listings) if face is Plain else Real(listings, names)
