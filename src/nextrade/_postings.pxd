@@ -168,12 +168,14 @@ cdef inline void traded(Market* m, Money* money, const Event* e) noexcept nogil:
 
 
 cdef inline void reduced(Market* m, Money* money, const Event* e) noexcept nogil:
-    """Lots or an amount are gone without a trade."""
+    """Lots are gone without a trade.
+
+    A buy by amount has no price for a lot, and gives nothing back yet: it ends within its command,
+    and what it did not spend comes back then.
+    """
     cdef Hold* hold = find_hold(&m.holds, e.order_id)
     if unlikely(hold == NULL):
         money.corrupt = True
-    elif hold.by_amount and hold.side == SIDE_BUY:
-        give_back(m, money, hold, hold.held - e.leaves_lots * m.listing.quote_units_per_tick_lot)
     else:
         give_back(m, money, hold, needed(m, hold, hold.price_ticks, e.qty_lots))
 

@@ -254,6 +254,22 @@ def test_side_is_that_of_the_order_which_an_id_means_by_then() -> None:
     )
 
 
+def test_open_order_whose_id_is_used_again_within_a_batch() -> None:
+    """An id that was a sale when the batch began and is a buy by now is judged as a buy."""
+    desk = Desk(one_market())
+    desk.run(commands("1 sell #1 1 @ 100"))
+
+    outcome = desk.run(
+        commands("1 cancel #1", "1 buy #1 1 @ 90", "1 replace #1 sell 2 @ 100", "1 reduce #1 1")
+    )
+
+    assert refusals(outcome) == ["WRONG_SIDE"]
+    assert outcome.events["command"].tolist() == [0, 1, 2, 3]
+    # The sale's 100, the buy's 270, and the 200 that the REPLACE had reserved.
+    assert desk.postings(outcome) == ["1 BTC +300 -300", "1 USDT +270 -270"]
+    assert desk.holds() == ""
+
+
 def test_mass_cancel_releases_everything_of_one_account() -> None:
     """MASS_CANCEL brings back what all open orders of its account hold, and nobody else's."""
     check_table(
