@@ -6,10 +6,13 @@ import pytest
 
 from nextrade import Exchange
 from nextrade.errors import ExchangeError
+from tests.model.compiled import command_array
 from tests.model.exchange_comparing import as_text, difference, shortest
 from tests.model.exchange_embedded import Embedded, PlainWhole, for_all_markets
 from tests.model.exchange_settings import Setting
 from tests.model.exchange_streams import Restart, Step, exchange_stream
+from tests.oracle.codes import CommandKind
+from tests.oracle.records import Command
 
 
 def run(setting: Setting, steps: list[Step]) -> str:
@@ -74,3 +77,16 @@ def test_what_no_ledger_takes_is_not_written_down(call, arguments, named, tmp_pa
 
     with Exchange(path=tmp_path / "exchange", fsync=False) as exchange:
         assert exchange.state_hash() == before
+
+
+def test_what_is_refused_uses_up_no_ids_and_moves_no_clock() -> None:
+    """After a cancel of an id and a time beyond all others, orders are placed as before."""
+    stray = Command(kind=CommandKind.CANCEL, order_id=2**62 - 1, timestamp_ns=2**63 - 1, owner=1)
+    with Exchange(clock=lambda: 1000) as exchange:
+        exchange.deposit(1, "BTC", "1")
+        exchange.submit(command_array([stray]))
+
+        placed = exchange.place(1, "BTC-USDT", "sell", price="100", quantity="0.5")
+
+        assert (placed.order_id, placed.status) == (1, "open")
+        assert exchange.book("BTC-USDT").order(1)["timestamp_ns"] == 1000

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ...domain.listings import Listings
 from ...domain.partition import Outcome, Partition
 from ...domain.postings import REQUEST_DTYPE
+from ...enums import CommandKind, EventKind
 from ..ledger.protocol import Ledger
 
 EPOCH = 1
@@ -71,13 +72,20 @@ class Core:
         outcome = partition.process(commands, tiers, np.where(granted, requests["amount"], -1))
         self.ledger.settle(number, EPOCH, batch, outcome.postings, [batch])
         self.batches[number] = batch
-        if len(commands):
-            self.clock_ns = max(self.clock_ns, int(commands["timestamp_ns"].max()))
-            ids = commands["order_id"]
-            self.highest_order_id = max(
-                self.highest_order_id, int(ids[ids < 1 << 62].max(initial=0))
-            )
+        self._note(commands, outcome)
         return outcome
+
+    def _note(self, commands: npt.NDArray[np.void], outcome: Outcome) -> None:
+        """Follow the time of what was not refused, and the ids that orders were given.
+
+        What a refused command says moves no clock, and an id that is only asked for (by a
+        cancel, say) is nobody's: one slip would leave no later time, or no higher id.
+        """
+        times = outcome.events["timestamp_ns"][outcome.events["kind"] != EventKind.REJECTED]
+        self.clock_ns = max(self.clock_ns, int(times.max(initial=0)))
+        ids = commands["order_id"][commands["kind"] == CommandKind.PLACE]
+        ids = ids[ids < 1 << 62]
+        self.highest_order_id = max(self.highest_order_id, int(ids.max(initial=0)))
 
     def money(self, name: str, *arguments: Any) -> bool:
         """One call of the ledger beside the batches."""
