@@ -5,6 +5,7 @@ fails instead, so that no run on a build machine leaves it out unnoticed.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ MISSING = "redis-server is not installed (Debian: apt-get install redis-server)"
 
 def need_redis() -> None:
     """Skip the test, or fail it in CI, where there is no server or no client for it."""
+    if sys.platform == "win32":
+        pytest.skip("there is no redis-server for Windows")
     from nextrade.errors import MissingExtra
 
     try:

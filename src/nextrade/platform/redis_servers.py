@@ -117,8 +117,10 @@ class RedisServer:
             }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         # A session of its own: Ctrl-C in a terminal reaches the caller, who stops it in order.
+        # And nothing of our environment, which may preload libraries that are not for it.
         self._process = subprocess.Popen(
             [path, *words],
+            env={"PATH": os.defpath, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

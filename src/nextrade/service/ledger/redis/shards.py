@@ -37,6 +37,12 @@ def manager(address: str, timeout_s: float) -> "redis.Redis":
     return redis.Redis(host=host, port=int(port), socket_timeout=timeout_s)
 
 
+def moved(error: Exception) -> bool:
+    """Whether a server of a cluster says that another one has the key."""
+    # Before its version 6 the client had a class of its own for this in clusters only.
+    return isinstance(error, MovedError) or str(error).startswith("MOVED")
+
+
 class NamedShards:
     """Servers of our own, whose names stand in the map."""
 
@@ -141,8 +147,9 @@ class Shards:
             with Translated(address), manager(address, self.patience_s) as server:
                 try:
                     server.set(MAP_KEY, self.map.to_json(), nx=True)
-                except MovedError:
-                    continue  # another server of the cluster keeps the map
+                except redis.ResponseError as error:
+                    if not moved(error):  # else another server of the cluster keeps the map
+                        raise
         if self.stored_map() != self.map:
             raise WrongMap("this ledger was founded with another map")
 
@@ -150,8 +157,10 @@ class Shards:
         with Translated(address), manager(address, self.patience_s) as server:
             try:
                 text = server.get(MAP_KEY)
-            except MovedError:
-                return None
+            except redis.ResponseError as error:
+                if moved(error):
+                    return None
+                raise
         return text.decode() if isinstance(text, bytes) else None
 
     def load_library(self) -> None:
