@@ -244,3 +244,44 @@ def test_thousands_of_postings(ledger: Ledger) -> None:
     everything = ledger.balances([(account, BTC) for account in range(1, count + 1)])
     assert everything["available"].sum() + everything["held"].sum() == 2 * count
     assert (everything["available"][2:] == 2).all()
+
+
+EDGES = [1, 5, 2**32 - 1, 2**32, 2**32 + 1, 2**33 - 1, 2**53 - 1, 2**53, 2**53 + 1, 2**54 - 1]
+
+
+def test_amounts_are_exact_at_every_edge(any_home: Home) -> None:
+    """Sums and differences around the limits of 32-bit halves and of doubles are exact."""
+    ledger = any_home.new(buckets=1)
+    pairs = [(a, b) for a in EDGES for b in EDGES]
+    count = len(pairs)
+    payers, payees = range(1, count + 1), range(count + 1, 2 * count + 1)
+    for payer, payee, (a, b) in zip(payers, payees, pairs, strict=True):
+        ledger.credit(f"first {payer}", payer, BTC, a)
+        ledger.credit(f"second {payer}", payer, BTC, b)
+        ledger.credit(f"payee {payee}", payee, BTC, a)
+        assert has(ledger, payer, BTC) == (a + b, 0)
+        ledger.hold(f"hold {payer}", payer, BTC, b)
+        assert has(ledger, payer, BTC) == (a, b)
+        ledger.refund(f"hold {payer}")
+        assert has(ledger, payer, BTC) == (a + b, 0)
+
+    asked = requests(*((payer, BTC, b) for payer, (_, b) in zip(payers, pairs, strict=True)))
+    beyond = requests(*((payer, BTC, a + 1) for payer, (a, _) in zip(payers, pairs, strict=True)))
+    assert ledger.reserve(0, 1, 1, asked).all()
+    assert not ledger.reserve(0, 1, 2, beyond).any()
+    for payer, (a, b) in zip(payers, pairs, strict=True):
+        assert has(ledger, payer, BTC) == (a, b)
+    from_held = [(payer, BTC, 0, -b) for payer, (_, b) in zip(payers, pairs, strict=True)]
+    to_payees = [(payee, BTC, b, 0) for payee, (_, b) in zip(payees, pairs, strict=True)]
+    ledger.settle(0, 1, 1, postings(*from_held, *to_payees), [1, 2])
+    for payer, payee, (a, b) in zip(payers, payees, pairs, strict=True):
+        assert (has(ledger, payer, BTC), has(ledger, payee, BTC)) == ((a, 0), (a + b, 0))
+    to_held = [(payer, BTC, -a, a) for payer, (a, _) in zip(payers, pairs, strict=True)]
+    from_payees = [(payee, BTC, -a, a) for payee, (a, _) in zip(payees, pairs, strict=True)]
+    ledger.settle(0, 1, 2, postings(*to_held, *from_payees))
+
+    for payer, payee, (a, b) in zip(payers, payees, pairs, strict=True):
+        assert (has(ledger, payer, BTC), has(ledger, payee, BTC)) == ((0, a), (b, a))
+    total = sum(2 * a + b for a, b in pairs)
+    held = sum(2 * a for a, _ in pairs)
+    assert sums(ledger) == {BTC: (total - held, held, total, 0)}

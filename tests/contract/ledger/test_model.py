@@ -27,6 +27,11 @@ amounts = st.one_of(
     st.sampled_from([2**32 - 1, 2**32, 2**32 + 1, 2**53, 2**53 + 1, 2**59]),
     st.integers(1, 2**59),
 )
+starts = st.lists(
+    st.sampled_from([2**33 - 1, 2**40, 2**53 + 1]) | st.integers(1, 2**54),
+    min_size=len(PAIRS),
+    max_size=len(PAIRS),
+)
 references = st.sampled_from(["r1", "r2", "r3", "r4", "r5"])
 calls = st.one_of(
     st.tuples(st.just("credit"), st.uuids().map(str) | references, account_ids, assets, amounts),
@@ -212,9 +217,11 @@ def compare(ledger: Ledger, model: Model) -> None:
         assert available + held == outside + in_flight
 
 
-def random_calls(home: Home, sequence: list[tuple]) -> None:
+def random_calls(home: Home, funds: list[int], sequence: list[tuple]) -> None:
     """Run a sequence against a new ledger of this home, which changes workers on the way."""
     ledger, model = home.new(buckets=5), Model()
+    for pair, amount in zip(PAIRS, funds, strict=True):
+        run(ledger, model, ("credit", f"to start {pair}", *pair, amount))
     for number, call in enumerate(sequence):
         run(ledger, model, call)
         run(ledger, model, call)
@@ -227,10 +234,10 @@ def random_calls(home: Home, sequence: list[tuple]) -> None:
             assert available + held == outside + transfers + settled
 
 
-@given(st.lists(calls, min_size=10, max_size=60))
-def test_memory_agrees_with_the_model(sequence: list[tuple]) -> None:
+@given(starts, st.lists(calls, min_size=10, max_size=60))
+def test_memory_agrees_with_the_model(funds: list[int], sequence: list[tuple]) -> None:
     """Random calls, each made twice, leave the ledger in this process as the model says."""
-    random_calls(Home([]), sequence)
+    random_calls(Home([]), funds, sequence)
 
 
 @pytest.mark.parametrize("kind", ["redis", "cluster"])
@@ -239,8 +246,8 @@ def test_redis_agrees_with_the_model(request: pytest.FixtureRequest, kind: str) 
     home = request.getfixturevalue(f"{kind}_home")
 
     @settings(max_examples=settings().max_examples // (8 if kind == "redis" else 25))
-    @given(st.lists(calls, min_size=10, max_size=60))
-    def agree(sequence: list[tuple]) -> None:
-        random_calls(home, sequence)
+    @given(starts, st.lists(calls, min_size=10, max_size=60))
+    def agree(funds: list[int], sequence: list[tuple]) -> None:
+        random_calls(home, funds, sequence)
 
     agree()
