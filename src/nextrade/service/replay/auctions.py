@@ -4,9 +4,47 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
 from ..._book import OrderBook
 from .messages import Action, Flag, Messages
 from .report import Check, decimal_text
+
+
+class Calls:
+    """Tells call auctions from books that stay crossed though the market trades.
+
+    An order that left unseen may be crossed by another for the rest of the day. While orders
+    trade on arrival no call is on.
+    """
+
+    def __init__(self) -> None:
+        self._since: int | None = None
+        """How many fills there had been when the book became crossed; None: it is not."""
+        self._trades_on = False
+
+    def judge(
+        self, crossed: npt.NDArray[np.bool_], fills: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """After which events a call is on, given where the book is crossed and how many fills of
+        aggressive orders there have been since the start."""
+        if not crossed.any():
+            if len(crossed):
+                self._since, self._trades_on = None, False
+            return crossed
+        calling = crossed.copy()
+        for at, (is_crossed, count) in enumerate(
+            zip(crossed.tolist(), fills.tolist(), strict=True)
+        ):
+            if not is_crossed:
+                self._since, self._trades_on = None, False
+            elif self._since is None:
+                self._since = count
+            elif count > self._since:
+                self._trades_on = True
+            calling[at] = is_crossed and not self._trades_on
+        return calling
 
 
 class Auction:

@@ -20,14 +20,14 @@ import numpy.typing as npt
 from ..._book import OrderBook
 from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, Side, TradingState
-from .auctions import Auction, auction_checks
+from .auctions import Auction, Calls, auction_checks
 from .compare import PAIR_DTYPE, Agreement, Unordered
 from .depth_check import DepthCheck
 from .engine import Engine
 from .guide import cancel_these, copy_recorded, put_right
 from .incoming import Chunk
 from .lanes import LaneSettings, Step, empty_step
-from .messages import Action, Aggressors, Flag
+from .messages import Action, Aggressors, Flag, Messages
 from .plain import is_plain, may_cross, run_plain
 from .readers.source import Commands, Recording
 from .rebuild import collecting_book
@@ -46,12 +46,13 @@ class _RecordedStretch(NamedTuple):
     lasts: _Counts
     """After how many messages an event is complete; empty where auctions are not looked for."""
     crossed: npt.NDArray[np.bool_]
-    """Whether the book was crossed then."""
+    """Whether the book was crossed then, as only a call auction crosses it."""
     slices: _Counts
     """Messages that show the next slice of an iceberg."""
 
 
 _NONE = np.zeros(0, dtype=np.int64)
+_FILL, _AUCTION = int(Action.FILL), int(Flag.AUCTION)
 
 _ROWS_A_STRETCH = 16
 """In guided mode an order that left unseen stands at most so many recorded rows too long."""
@@ -90,6 +91,9 @@ class MatchLane:
         """How many orders were put right."""
         self._depth = DepthCheck("engine")
         self._auctions: list[Auction] = []
+        self._calls = Calls()
+        self._fills = 0
+        """How many fills of aggressive orders earlier chunks had."""
         self._calling = self._crossed = False
         self._next_id = 0
         self._rows = 0
@@ -113,9 +117,10 @@ class MatchLane:
             return step
         messages = chunk.messages
         recorded = Recorded(messages, by_id=self._by_id)
+        fills = self._fills_of(messages)
         ahead = None
         if not self._in_step:
-            ahead = self._run_recorded(recorded, 0, len(messages))
+            ahead = self._run_recorded(recorded, fills, 0, len(messages))
         asked = requests(
             messages,
             self._style,
@@ -127,8 +132,9 @@ class MatchLane:
         self._next_id += len(asked.aggressors)
         walk = Walk(self.engine, chunk, asked, self._settings.levels, by_id=self._by_id)
         for end, is_whole in self._stretch_ends(walk):
-            here = ahead or self._run_recorded(recorded, walk.at, end)
+            here = ahead or self._run_recorded(recorded, fills, walk.at, end)
             self._stretch(walk, end, here, is_whole=is_whole)
+        self._fills += len(fills)
         self._judge(walk)
         if len(chunk.rows.after):
             self._compare_rows(walk)
@@ -173,15 +179,26 @@ class MatchLane:
         cut = [] if whole and whole[-1] == count else [(count, False)]
         return [(end, True) for end in whole] + cut
 
-    def _run_recorded(self, recorded: Recorded, first: int, end: int) -> _RecordedStretch:
-        """Run the recorded book on to message ``end``; where it is crossed between events."""
+    def _fills_of(self, messages: Messages) -> _Counts:
+        """Which messages are fills of aggressive orders, where it matters."""
+        if not self._shows_auctions:
+            return _NONE
+        answers = (messages["action"] == _FILL) & (messages["flags"] & _AUCTION == 0)
+        return np.flatnonzero(answers)
+
+    def _run_recorded(
+        self, recorded: Recorded, fills: _Counts, first: int, end: int
+    ) -> _RecordedStretch:
+        """Run the recorded book on to message ``end``; where a call is on between events."""
         if not self._shows_auctions:
             _, slices = recorded.run(self.recorded, first, end, _NONE)
             return _RecordedStretch(_NONE, _NONE.astype(np.bool_), slices)
         lasts = recorded.event_ends(first, end)
         top, slices = recorded.run(self.recorded, first, end, lasts)
         bids, asks = top["price_ticks"][:, 0, 0], top["price_ticks"][:, 1, 0]
-        return _RecordedStretch(lasts, (bids >= asks) & (bids > 0) & (asks > 0), slices)
+        crossed = (bids >= asks) & (bids > 0) & (asks > 0)
+        so_far = self._fills + np.searchsorted(fills, lasts)
+        return _RecordedStretch(lasts, self._calls.judge(crossed, so_far), slices)
 
     def _stretch(self, walk: Walk, end: int, recorded: _RecordedStretch, *, is_whole: bool) -> None:
         first, happened = walk.at, []
