@@ -21,7 +21,7 @@ def call(*arguments: str) -> Result:
 
 
 def test_a_deposit_is_credited_once() -> None:
-    """The first call founds the exchange; the same again changes nothing; other money is refused."""
+    """The first call founds the exchange; the same again does nothing; other money is refused."""
     first = call("deposit", "money", "1", "USDT", "10.5", "--reference", "a")
     again = call("deposit", "money", "1", "USDT", "10.5", "--reference", "a")
     other = call("deposit", "money", "1", "USDT", "11", "--reference", "a")

@@ -187,7 +187,7 @@ class Machine:
     def _by_partition(
         self, commands: npt.NDArray[np.void]
     ) -> list[tuple[int, npt.NDArray[np.int64] | slice]]:
-        """Which commands each partition gets; unknown markets go to the first, which refuses."""
+        """Which commands each partition gets; one of them refuses unknown markets."""
         numbers = sorted(self._core.partitions)
         if not len(commands):
             return []

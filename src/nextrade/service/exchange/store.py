@@ -86,8 +86,9 @@ class Store:
                 )
         if self.journal.first > position + 1:
             raise JournalDamaged(
-                f"{self.path}: the journal begins with record {self.journal.first}, and the state"
-                f" before it is known only up to record {position}; restore the folder from a backup"
+                f"{self.path}: the journal begins with record {self.journal.first}, and the"
+                f" state before it is known only up to record {position}; restore the folder from a"
+                " backup"
             )
         for number, kind, payload in self.journal.read(position + 1):
             try:
@@ -95,7 +96,9 @@ class Store:
             except NexTradeError as error:
                 if isinstance(error, JournalDamaged):
                     raise JournalDamaged(f"{self.path}, record {number}: {error}") from error
-                # It was refused when it was recorded, and is refused again.
+                if kind != MONEY:
+                    raise
+                # The ledger refused it when it was recorded, and refuses it again.
         return core
 
     def write_snapshot(self, core: Core, listings: Listings) -> None:

@@ -76,9 +76,7 @@ class LobsterBook:
         self._held: npt.NDArray[np.int64] | None = None
         self._first = 0
 
-    def rows(
-        self, first: int, end: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+    def rows(self, first: int, end: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
         """For message rows from ``first`` to before ``end``: which have a row, and their levels.
 
         Levels are DEPTH_DTYPE of shape (rows, 2, levels).
