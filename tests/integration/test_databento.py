@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
+from bench.format_inputs import write_dbn
 
 from nextrade import OrderBook
 from nextrade.dtypes import COMMAND_DTYPE
@@ -189,44 +189,13 @@ def test_the_nasdaq_day_has_no_names_of_aggressors() -> None:
 
 def test_the_futures_as_dbn_give_the_same_messages(tmp_path: Path) -> None:
     """Written as DBN by the publisher's package, all but the place of a message is the same."""
-    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
+    pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
     _, messages = _read(ESH4)
-    metadata = dbn.Metadata(
-        dataset="GLBX.MDP3",
-        start=0,
-        stype_in=dbn.SType.RAW_SYMBOL,
-        stype_out=dbn.SType.INSTRUMENT_ID,
-        schema=dbn.Schema.MBO,
-        symbols=["ESH4"],
-        partial=[],
-        not_found=[],
-        mappings=[],
-    )
     path = tmp_path / "es.dbn"
-    with gzip.open(recorded_one("databento", ESH4), "rt") as lines, path.open("wb") as out:
-        out.write(bytes(metadata))
-        names = next(lines).rstrip().split(",")
-        for line in lines:
-            row = dict(zip(names, line.rstrip().split(","), strict=True))
-            units, cents = row["price"].split(".")
-            record = dbn.MBOMsg(
-                publisher_id=1,
-                instrument_id=17077,
-                ts_event=int(row["ts_event"]),
-                order_id=int(row["order_id"]),
-                price=int(units + cents) * 10**7,
-                size=int(row["size"]),
-                action=dbn.Action.from_str(row["action"]),
-                side=dbn.Side.from_str(row["side"]),
-                ts_recv=int(row["ts_recv"]),
-                flags=int(row["flags"]),
-                channel_id=0,
-                sequence=int(row["sequence"]),
-            )
-            out.write(bytes(record))
+    assert write_dbn(recorded_one("databento", ESH4), path)
     recording = DatabentoDbn(path, BadRecords())
     binary = np.concatenate([part.messages for part in recording.parts()])
-    start = len(bytes(metadata))
+    start = path.stat().st_size - 56 * len(binary)  # the header's length
 
     assert recording.aggressors == Aggressors.PRINTED
     assert binary["place"].tolist() == list(range(start, start + 56 * len(binary), 56))
