@@ -7,6 +7,7 @@ its console is kept. All names resolve to a closed port of this machine.
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
     "--hide-scrollbars",
     "--host-resolver-rules=MAP * 127.0.0.1:9",
     "--remote-debugging-pipe",
@@ -37,9 +40,9 @@ FLAGS = [
 PATIENCE_S = 60
 
 COUNT_COLOURS = """(async () => {
-  const image = new Image();
-  image.src = "data:image/png;base64,%s";
-  await image.decode();
+  // A tab that nobody looks at may never get round to decoding an <img>.
+  const bytes = Uint8Array.from(atob("%s"), (letter) => letter.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
   const canvas = new OffscreenCanvas(image.width, image.height);
   const context = canvas.getContext("2d");
   context.drawImage(image, 0, 0);
@@ -168,6 +171,8 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         parts = [self._pending]
         while b"\0" not in parts[-1]:
+            ready, _, _ = select.select([self._from], [], [], PATIENCE_S)
+            assert ready, f"the browser has said nothing for {PATIENCE_S} s"
             more = os.read(self._from, 1 << 20)
             assert more, "the browser ended"
             parts.append(more)
