@@ -1,6 +1,7 @@
 """The exchange in one process, whole cycles a second: place, match, settle.
 
     python -m bench.exchange [--commands N] [--rounds N]
+    python -m bench.exchange --recovery 10000000    # time to open again after so many commands
 
 Two thousand accounts trade in one market: half of the commands are orders that rest, half
 orders that take them, all with a hold before and postings after. In memory, with a journal
@@ -81,13 +82,42 @@ def measure(size: int, count: int, rounds: int, *, path: bool, fsync: bool) -> f
     return median(found)
 
 
+def opened_again(path: Path, state_hash: int) -> float:
+    """Seconds to open a path, which must give this state."""
+    started = perf_counter()
+    with Exchange(path=path, fsync=False) as exchange:
+        taken = perf_counter() - started
+        assert exchange.state_hash() == state_hash
+    return taken
+
+
+def recovery(count: int) -> None:
+    """Print how long an exchange takes to open: by its whole journal, and by a snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "exchange"
+        with Exchange(path=path, fsync=False) as exchange:
+            fund(exchange)
+            cycles(exchange, flow(count), 4096)
+            state_hash = exchange.state_hash()
+        by_journal = opened_again(path, state_hash)
+        with Exchange(path=path, fsync=False) as exchange:
+            exchange.snapshot()
+        by_snapshot = opened_again(path, state_hash)
+    print(f"open after {count:,} commands: {by_journal:.3f} s by journal", end="")
+    print(f", {by_snapshot:.3f} s by snapshot")
+
+
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commands", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--recovery", type=int, metavar="N", help="measure this instead")
     asked = parser.parse_args()
     print(describe())
+    if asked.recovery is not None:
+        recovery(asked.recovery)
+        return
     print(f"{'batch':>8} {'memory':>14} {'journal':>14} {'journal, fsync':>16}   commands/s")
     for size in SIZES:
         row = [
