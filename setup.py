@@ -1,4 +1,4 @@
-"""Builds the compiled core (book, decoders of feeds, what a replay does to each message) and maps ``lua/`` into the package.
+"""Builds the compiled core, module by module, and maps ``lua/`` into the package.
 
 Everything else is in pyproject.toml. Switches, all off unless set in the environment:
 
