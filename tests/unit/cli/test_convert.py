@@ -65,3 +65,15 @@ def test_what_goes_wrong_is_said(words: list[str], code: int, said: str) -> None
     assert done.exit_code == code
     assert said in done.stderr
     assert [path.name for path in Path().iterdir()] == ["flow.npy"]
+
+
+def test_a_half_written_file_can_be_the_source_of_another_name_alone() -> None:
+    """``x.npy`` is written as ``x.npy.part``: converting that into it would destroy it."""
+    half = Path("flow.npy").rename("x.npy.part")
+    before = half.read_bytes()
+    done = call("x.npy.part", "x.npy")
+
+    assert done.exit_code == 1
+    assert "x.npy.part: is the file that is read; choose another name for x.npy" in done.stderr
+    assert half.read_bytes() == before
+    assert call("x.npy.part", "y.npy").exit_code == 0

@@ -24,6 +24,7 @@ from .rebuild import rebuild_commands
 from .split import by_market
 from .starters import Pending, Starters, find_starters
 from .writers.layouts import COMMANDS, MESSAGES, Records
+from .writers.new_file import part_of
 from .writers.tables import open_table
 
 KINDS = ("flow", "messages")
@@ -46,9 +47,12 @@ def convert(
     """Write a source to ``target`` (.npy, .csv or .parquet); returns the number of records.
 
     ``market`` takes only that one, by its name; in a flow, where markets have no names, by
-    its number. Raises DataError if the source is damaged or has no such market, or if a flow
-    is asked for its messages.
+    its number. Raises DataError if the source is damaged, has no such market or stands where
+    the target is written until it is complete, or if a flow is asked for its messages.
     """
+    part = part_of(target)
+    if part.exists() and source.path.exists() and part.samefile(source.path):
+        raise DataError(f"{part}: is the file that is read; choose another name for {target}")
     batches = flow_batches(source, BATCH) if kind == "flow" else _message_batches(source)
     layout = COMMANDS if kind == "flow" else MESSAGES
     names: Sequence[str] = ()
