@@ -22,8 +22,6 @@ events of the steps since the last ``then``, ``levels`` their level updates.
 """
 
 import struct
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.oracle.codes import CommandKind, OrderType, Side, TradingState
 from tests.oracle.records import Command, LevelUpdate
@@ -38,29 +36,6 @@ from tests.scenario.wording import (
 )
 
 STEPS = ("given", "when", "then", "book", "levels")
-
-
-@dataclass
-class Scenario:
-    """One behaviour with its steps: (kind of step, its lines)."""
-
-    title: str
-    source: str
-    steps: list[tuple[str, list[str]]] = field(default_factory=list)
-
-
-def read_scenarios(path: Path) -> list[Scenario]:
-    """All scenarios of one file."""
-    scenarios: list[Scenario] = []
-    for number_of_line, line in enumerate(path.read_text().splitlines(), start=1):
-        text = " ".join(line.split())
-        if text.startswith("=="):
-            scenarios.append(Scenario(text[2:].strip(), f"{path.name}:{number_of_line}"))
-        elif text in STEPS:
-            scenarios[-1].steps.append((text, []))
-        elif text and not text.startswith("#"):
-            scenarios[-1].steps[-1][1].append(text)
-    return scenarios
 
 
 def read_commands(lines: list[str]) -> list[Command]:

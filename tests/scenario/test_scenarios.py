@@ -6,13 +6,14 @@ import pytest
 
 from tests.oracle.codes import EventKind, Reason, names
 from tests.oracle.oracle import Oracle
-from tests.scenario.drawing import Scenario, draw_book, read_commands, read_scenarios, write_level
+from tests.scenario.drawing import STEPS, draw_book, read_commands, write_level
+from tests.scenario.reading import Scenario, read_scenarios
 from tests.scenario.wording import write_event
 
 SCENARIOS = [
     scenario
     for path in sorted(Path(__file__).parent.glob("*.txt"))
-    for scenario in read_scenarios(path)
+    for scenario in read_scenarios(path, STEPS)
 ]
 
 

@@ -33,9 +33,6 @@ book, with ``market=1`` and ``tier=1`` where they are not 0. Money is moved by `
 contain a refusal. ``holds`` lists the open orders with what they hold.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
-
 from tests.model.exchange_settings import ASSETS, MARKETS
 from tests.model.exchange_streams import Batch, Money
 from tests.oracle.codes import names
@@ -63,29 +60,6 @@ LIMITS = {
     "max-notional": "max_notional",
 }
 MONEY = ("deposit", "withdraw", "capture", "refund", "transfer")
-
-
-@dataclass
-class Scenario:
-    """One behaviour with its steps: (kind of step, its lines)."""
-
-    title: str
-    source: str
-    steps: list[tuple[str, list[str]]] = field(default_factory=list)
-
-
-def read_scenarios(path: Path) -> list[Scenario]:
-    """All scenarios of one file."""
-    scenarios: list[Scenario] = []
-    for number_of_line, line in enumerate(path.read_text().splitlines(), start=1):
-        text = " ".join(line.split())
-        if text.startswith("=="):
-            scenarios.append(Scenario(text[2:].strip(), f"{path.name}:{number_of_line}"))
-        elif text in STEPS:
-            scenarios[-1].steps.append((text, []))
-        elif text and not text.startswith("#"):
-            scenarios[-1].steps[-1][1].append(text)
-    return scenarios
 
 
 def read_markets(lines: list[str]) -> tuple[tuple[Listing, ...], tuple[str, ...]]:

@@ -9,22 +9,22 @@ from tests.model.exchange_faces import Plain, Real
 from tests.oracle.exchange.codes import Refusal
 from tests.scenario.money.drawing import (
     NO_MARKETS,
-    Scenario,
+    STEPS,
     draw_balances,
     is_money,
     read_batch,
     read_markets,
     read_money,
-    read_scenarios,
     write_hold,
     write_market_event,
     write_money,
 )
+from tests.scenario.reading import Scenario, read_scenarios
 
 SCENARIOS = [
     scenario
     for path in sorted(Path(__file__).parent.glob("*.txt"))
-    for scenario in read_scenarios(path)
+    for scenario in read_scenarios(path, STEPS)
 ]
 
 

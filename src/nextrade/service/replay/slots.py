@@ -42,11 +42,6 @@ class Slots:
         self._parts: list[tuple[npt.NDArray[np.int64], dict[str, Column]]] = []
         self._waiting = 0
 
-    @property
-    def width_ns(self) -> int:
-        """How much time a slot covers by now."""
-        return 1 << self._shift
-
     def add(self, timestamp_ns: npt.NDArray[np.int64], columns: dict[str, Column]) -> None:
         """Put in rows with these times; a time before an earlier one is put where it belongs."""
         if not len(timestamp_ns):

@@ -11,6 +11,7 @@ import pytest
 from nextrade import Exchange, ExchangeError, errors
 from nextrade.domain.listings import Listings
 from nextrade.errors import LedgerError
+from nextrade.service.exchange.core import Core
 
 from .markets import listings
 
@@ -224,3 +225,22 @@ def test_missing_records_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(errors.JournalDamaged, match="restore the folder from a backup"):
         Exchange(path=tmp_path)
+
+
+def test_a_batch_that_fails_on_the_way_up_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger refuses again what it refused; a batch that the engine cannot run is an error."""
+    with opened(tmp_path, listings()) as exchange:
+        exchange.deposit(1, "USDT", "1000", "first")
+        with pytest.raises(LedgerError):
+            exchange.hold_withdrawal(1, "USDT", "2000", "too much")
+        exchange.place(1, "BTC-USDT", "buy", price="100", quantity="1")
+    opened(tmp_path).close()
+
+    def stopped(*_: object) -> None:
+        raise errors.BookStopped("memory ran out")
+
+    monkeypatch.setattr(Core, "run", stopped)
+    with pytest.raises(errors.BookStopped, match="memory ran out"):
+        opened(tmp_path)
