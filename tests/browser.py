@@ -181,7 +181,9 @@ class Browser:
 
     def _note(self, method: str, told: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
-            self.requests.append(told["request"]["url"])
+            # What stands in the page itself is asked of nobody; a repaint may report it late.
+            if not told["request"]["url"].startswith("data:"):
+                self.requests.append(told["request"]["url"])
         elif method == "Runtime.consoleAPICalled":
             self.complaints.append(f"{told['type']}: {told['args']}")
         elif method == "Runtime.exceptionThrown":
