@@ -15,6 +15,11 @@
     +-- ExchangeError            an exchange is closed, was founded otherwise, or contradicts itself
     +-- SettingsError            a setting is wrong; the message says where and what would fit
     +-- StackError               a private server cannot be started, stopped or found
+    +-- BadFrame                 bytes of a queue, stream or store that cannot be read
+    +-- BusLost                  the connection to RabbitMQ broke: connect and send again
+    +-- StoreError               a partition's book store cannot be used
+    |   +-- StoreUnavailable     its server cannot be reached: the call may be repeated
+    +-- PartitionStopped         ledger and book store of a partition contradict each other
     +-- MissingExtra             an optional package is needed for this call
     +-- LedgerError              the ledger refused a call, and nothing has changed
         +-- InsufficientFunds    there is less available (or held) than the call would take
@@ -150,6 +155,26 @@ class WrongLibrary(LedgerError):
 
 class LedgerUnavailable(LedgerError, ConnectionError):
     """A server did not answer. Whether the call took effect is unknown; it may be repeated."""
+
+
+class BadFrame(NexTradeError, ValueError):
+    """Bytes from a queue or a stream that are no frame, entry or message of a known version."""
+
+
+class BusLost(NexTradeError, ConnectionError):
+    """The connection to RabbitMQ broke, or a confirmation did not come; connect and send again."""
+
+
+class StoreError(NexTradeError, RuntimeError):
+    """What the book store holds cannot be used: it is damaged or of another version."""
+
+
+class StoreUnavailable(StoreError, ConnectionError):
+    """The book store's server does not answer; the call may have taken effect: repeat it."""
+
+
+class PartitionStopped(NexTradeError, RuntimeError):
+    """Ledger and book store of a partition contradict each other; nothing more may run on it."""
 
 
 class Rejected(NexTradeError):

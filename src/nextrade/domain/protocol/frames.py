@@ -1,0 +1,168 @@
+"""Frames: the unit in which commands travel through the queue, and of doing things once.
+
+Version 1, all numbers little-endian:
+
+    4 bytes  magic b"NXTF"
+    u16      version
+    u16      FrameKind
+    u32      partition
+    u32      count of records
+    u64      frame id (protocol/ids.py); a frame that is sent again keeps it
+    u32      length of the body
+    u32      CRC-32 of the 28 bytes before and of the body
+    body     COMMANDS: COMMAND_DTYPE records, their times zero: the worker gives the time
+             TIERS:    TIER_DTYPE records
+             VERDICT:  u16 Verdict, u16 zero, and the message of the queue that it is about
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...dtypes import COMMAND_DTYPE
+from ...errors import BadFrame
+
+__all__ = [
+    "TIER_DTYPE",
+    "Frame",
+    "FrameKind",
+    "Verdict",
+    "commands_frame",
+    "decode",
+    "identity_of",
+    "tiers_frame",
+    "verdict_frame",
+]
+
+MAGIC = b"NXTF"
+VERSION = 1
+MOST_RECORDS = 65_536
+"""A frame of more is refused: it would not fit a batch."""
+_HEAD = struct.Struct("<4sHHIIQI")
+_CRC = struct.Struct("<I")
+_VERDICT = struct.Struct("<HH")
+HEAD_BYTES = _HEAD.size + _CRC.size
+
+TIER_DTYPE = np.dtype([("account", "<u4"), ("tier", "<u4")])
+"""The fee tier of an account from now on, 8 bytes."""
+
+
+class FrameKind(IntEnum):
+    """What a frame carries."""
+
+    COMMANDS = 1
+    TIERS = 2
+    VERDICT = 3
+
+
+class Verdict(IntEnum):
+    """What was decided of a frame."""
+
+    RUN = 0
+    """Its commands ran; their events say what became of each."""
+    UNDECODABLE = 1
+    """It is no frame of a version that is known here."""
+    WRONG_PARTITION = 2
+    """It names another partition than that of its queue."""
+    REUSED_ID = 3
+    """Another frame had its id."""
+    TOO_OLD = 4
+    """It is older than the ids that are remembered: it may have run before."""
+    DEAD_LETTERED = 5
+    """It was delivered too often without an end."""
+    ABANDONED = 6
+    """It reserved and then did not come again for a long time."""
+
+
+class Frame(NamedTuple):
+    """A decoded frame. ``records`` is empty for a verdict, ``about`` for all others."""
+
+    kind: FrameKind
+    partition: int
+    identity: int
+    crc: int
+    records: npt.NDArray[np.void]
+    verdict: Verdict = Verdict.RUN
+    about: bytes = b""
+
+
+def _frame(kind: FrameKind, partition: int, identity: int, count: int, body: bytes) -> bytes:
+    head = _HEAD.pack(MAGIC, VERSION, kind, partition, count, identity, len(body))
+    return head + _CRC.pack(zlib.crc32(body, zlib.crc32(head))) + body
+
+
+def commands_frame(partition: int, identity: int, commands: npt.NDArray[np.void]) -> bytes:
+    """The bytes of a frame of commands; raises ValueError for too many or none."""
+    if commands.dtype != COMMAND_DTYPE or not 0 < len(commands) <= MOST_RECORDS:
+        raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} commands")
+    return _frame(FrameKind.COMMANDS, partition, identity, len(commands), commands.tobytes())
+
+
+def tiers_frame(partition: int, identity: int, tiers: npt.NDArray[np.void]) -> bytes:
+    """The bytes of a frame that gives accounts their fee tiers."""
+    if tiers.dtype != TIER_DTYPE or not 0 < len(tiers) <= MOST_RECORDS:
+        raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} fee tiers")
+    return _frame(FrameKind.TIERS, partition, identity, len(tiers), tiers.tobytes())
+
+
+def verdict_frame(partition: int, verdict: Verdict, about: bytes) -> bytes:
+    """A frame that asks the active worker to end another one, given as its message.
+
+    It has the id of what it is about, so that it is about that alone.
+    """
+    body = _VERDICT.pack(verdict, 0) + about
+    return _frame(FrameKind.VERDICT, partition, identity_of(about), 1, body)
+
+
+def identity_of(message: bytes) -> int:
+    """The frame id of a message; for one that is no frame, a number above all frame ids."""
+    try:
+        return decode(message).identity
+    except BadFrame:
+        digest = hashlib.blake2b(message, digest_size=8).digest()
+        return int.from_bytes(digest, "little") | 1 << 63
+
+
+def decode(message: bytes) -> Frame:
+    """Read a frame; raises BadFrame, which says what is wrong with it."""
+    if len(message) < HEAD_BYTES or message[:4] != MAGIC:
+        raise BadFrame(f"{len(message)} bytes that do not begin as a frame does")
+    _, version, kind, partition, count, identity, length = _HEAD.unpack_from(message)
+    if version != VERSION:
+        raise BadFrame(f"a frame of version {version}; this build reads version {VERSION}")
+    if len(message) != HEAD_BYTES + length:
+        raise BadFrame(f"a frame of {HEAD_BYTES + length} bytes in a message of {len(message)}")
+    (crc,) = _CRC.unpack_from(message, _HEAD.size)
+    body = memoryview(message)[HEAD_BYTES:]
+    if zlib.crc32(body, zlib.crc32(message[: _HEAD.size])) != crc:
+        raise BadFrame("a frame whose checksum does not fit its bytes")
+    if kind == FrameKind.VERDICT:
+        return _verdict(partition, identity, crc, body)
+    dtype = {FrameKind.COMMANDS: COMMAND_DTYPE, FrameKind.TIERS: TIER_DTYPE}.get(kind)
+    if dtype is None:
+        raise BadFrame(f"a frame of unknown kind {kind}")
+    if identity == 0 or identity >> 62:
+        raise BadFrame(f"a frame with the id {identity}, which no gateway gives")
+    if not 0 < count <= MOST_RECORDS or length != count * dtype.itemsize:
+        raise BadFrame(f"{count} records of {dtype.itemsize} bytes in a body of {length}")
+    records = np.frombuffer(body, dtype)
+    return Frame(FrameKind(kind), partition, identity, crc, records)
+
+
+def _verdict(partition: int, identity: int, crc: int, body: memoryview) -> Frame:
+    if len(body) < _VERDICT.size:
+        raise BadFrame("a verdict that does not say what it is about")
+    code, _ = _VERDICT.unpack_from(body)
+    about = bytes(body[_VERDICT.size :])
+    if code not in (Verdict.UNDECODABLE, Verdict.DEAD_LETTERED) or identity != identity_of(about):
+        raise BadFrame(f"a verdict of unknown code {code}, or about another frame than it holds")
+    return Frame(
+        FrameKind.VERDICT, partition, identity, crc, np.zeros(0, COMMAND_DTYPE), Verdict(code), about
+    )

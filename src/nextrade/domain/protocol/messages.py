@@ -1,0 +1,142 @@
+"""What a batch tells the world: messages of the stream of events.
+
+A batch has one message or several, and its facts one numbering through all of them: first its
+events, then its price levels. A fact is named by (partition, batch, index), so who reads the
+stream drops what comes twice and sees what is missing; a batch that is done again after a crash
+gives the same names to the same facts.
+
+Version 1, all numbers little-endian:
+
+    4 bytes  magic b"NXTE"
+    u16      version
+    u16      flags: 1 the batch has further messages
+    u32      partition
+    u64      batch
+    i64      time of the batch, nanoseconds since 1970
+    u32      index of the first fact
+    u32      frames, u32 events, u32 levels in this message
+    u32      CRC-32 of all other bytes
+    frames   FRAME_ENTRY_DTYPE, in the first message of a batch only
+    events   EVENT_DTYPE, then their markets, u32 each
+    levels   LEVEL_DTYPE, then their markets, u32 each
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...dtypes import EVENT_DTYPE, LEVEL_DTYPE
+from ...errors import BadFrame
+
+__all__ = ["FRAME_ENTRY_DTYPE", "Message", "read_message", "write_messages"]
+
+MAGIC = b"NXTE"
+VERSION = 1
+MOST_FACTS = 4096
+"""Facts of one message: less than 400,000 bytes."""
+_MORE = 1
+_HEAD = struct.Struct("<4sHHIQqIIII")
+_CRC = struct.Struct("<I")
+_HEAD_BYTES = _HEAD.size + _CRC.size
+
+FRAME_ENTRY_DTYPE = np.dtype(
+    [("identity", "<u8"), ("crc", "<u4"), ("records", "<u4"), ("verdict", "<u2"), ("zero", "<u2")]
+)
+"""A frame that a batch ended, 20 bytes: its id and checksum, how many records of it ran, and
+its Verdict. The commands of a batch are those of its frames, one after the other."""
+
+
+class Message(NamedTuple):
+    """One message of the stream, decoded."""
+
+    partition: int
+    batch: int
+    time_ns: int
+    first_index: int
+    more: bool
+    """Whether further messages of this batch follow."""
+    frames: npt.NDArray[np.void]
+    events: npt.NDArray[np.void]
+    markets: npt.NDArray[np.uint32]
+    levels: npt.NDArray[np.void]
+    level_markets: npt.NDArray[np.uint32]
+
+    @property
+    def next_index(self) -> int:
+        """The index of the fact after those of this message."""
+        return self.first_index + len(self.events) + len(self.levels)
+
+
+def write_messages(
+    partition: int,
+    batch: int,
+    time_ns: int,
+    frames: npt.NDArray[np.void],
+    events: npt.NDArray[np.void],
+    markets: npt.NDArray[np.uint32],
+    levels: npt.NDArray[np.void],
+    level_markets: npt.NDArray[np.uint32],
+) -> list[bytes]:
+    """The messages of a batch, at least one; the arrays are what ``Message`` gives back."""
+    facts = len(events) + len(levels)
+    messages = []
+    for first in range(0, max(facts, 1), MOST_FACTS):
+        last = min(first + MOST_FACTS, facts)
+        some = slice(min(first, len(events)), min(last, len(events)))
+        of_levels = slice(max(first - len(events), 0), max(last - len(events), 0))
+        own_frames = frames if first == 0 else frames[:0]
+        head = _HEAD.pack(
+            MAGIC,
+            VERSION,
+            _MORE if last < facts else 0,
+            partition,
+            batch,
+            time_ns,
+            first,
+            len(own_frames),
+            some.stop - some.start,
+            of_levels.stop - of_levels.start,
+        )
+        body = b"".join(
+            (
+                own_frames.tobytes(),
+                events[some].tobytes(),
+                markets[some].tobytes(),
+                levels[of_levels].tobytes(),
+                level_markets[of_levels].tobytes(),
+            )
+        )
+        messages.append(head + _CRC.pack(zlib.crc32(body, zlib.crc32(head))) + body)
+    return messages
+
+
+def read_message(message: bytes) -> Message:
+    """Read a message of the stream; raises BadFrame for anything else."""
+    if len(message) < _HEAD_BYTES or message[:4] != MAGIC:
+        raise BadFrame(f"{len(message)} bytes that do not begin as a message of events does")
+    head = _HEAD.unpack_from(message)
+    _, version, flags, partition, batch, time_ns, first, *counts = head
+    if version != VERSION:
+        raise BadFrame(f"events of version {version}; this build reads version {VERSION}")
+    crc = zlib.crc32(message[_HEAD_BYTES:], zlib.crc32(message[: _HEAD.size]))
+    frames, events, levels = counts
+    sizes = (frames * FRAME_ENTRY_DTYPE.itemsize, events * 84, levels * 36)
+    if len(message) != _HEAD_BYTES + sum(sizes) or _CRC.unpack_from(message, _HEAD.size)[0] != crc:
+        raise BadFrame("a message of events whose checksum or length does not fit its bytes")
+    at = _HEAD_BYTES
+    parts = []
+    for dtype, count in (
+        (FRAME_ENTRY_DTYPE, frames),
+        (EVENT_DTYPE, events),
+        (np.dtype("<u4"), events),
+        (LEVEL_DTYPE, levels),
+        (np.dtype("<u4"), levels),
+    ):
+        parts.append(np.frombuffer(message, dtype, count, at))
+        at += count * dtype.itemsize
+    return Message(partition, batch, time_ns, first, bool(flags & _MORE), *parts)

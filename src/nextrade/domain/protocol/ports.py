@@ -1,0 +1,203 @@
+"""What the batch protocol needs of the world: queue, ledger, book store and clock.
+
+Every call may fail in three ways. ``Unavailable`` errors (LedgerUnavailable, StoreUnavailable,
+BusLost) leave open whether the call took effect, and it may be made again as it was. StaleEpoch
+says that another worker has taken over: whoever gets it stops. Everything else means that the
+state contradicts itself, and stops the partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = [
+    "Acquired",
+    "Answer",
+    "BatchLedger",
+    "BookStore",
+    "Bus",
+    "Clock",
+    "Delivery",
+    "Mark",
+    "Reserve",
+    "Settle",
+]
+
+
+class Delivery(NamedTuple):
+    """One message of a partition's queue that is not acknowledged yet."""
+
+    channel: int
+    """Which channel brought it, counted from 1: another one than before means that the worker
+    may have lost the queue to somebody else in between."""
+    tag: int
+    body: bytes
+    redelivered: bool
+    """Whether it was delivered before, to anybody."""
+
+
+class Bus(Protocol):
+    """The queue of one partition and its stream of events."""
+
+    def take(self, most: int, most_bytes: int, *, wait: bool) -> list[Delivery]:
+        """The messages that are waiting here, oldest first, at most so many and so large.
+
+        The first one may be larger. ``wait``: if none is there, wait for one; may return
+        nothing after a while, so that the caller can look after other things.
+        """
+        ...
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """These are done. Nothing happens for those of a channel that is gone."""
+        ...
+
+    def publish(self, name: str, messages: Sequence[bytes]) -> None:
+        """Send the messages of a batch to the stream of events, in order; does not wait."""
+        ...
+
+    def confirm(self) -> None:
+        """Wait until all that was published is confirmed.
+
+        Raises BusLost if that cannot be known: then publish what was not confirmed again.
+        """
+        ...
+
+    def bury(self, message: bytes, reason: str, identity: int) -> None:
+        """Put a message with a reason into the queue of dead letters, confirmed; or BusLost."""
+        ...
+
+    def drop_channel(self) -> None:
+        """Give the queue up, and with it all that is not acknowledged; take() begins anew."""
+        ...
+
+
+class Mark(NamedTuple):
+    """What a bucket knows of a partition."""
+
+    watermark: int
+    """The last batch settled here, 0 if none."""
+    waiting: tuple[int, ...]
+    """Frames that have an answer here which no batch has ended."""
+
+
+class Reserve(NamedTuple):
+    """What some frames ask of one bucket."""
+
+    bucket: int
+    watermark: int
+    """The last batch that touches this bucket, as far as the worker knows."""
+    frames: tuple[tuple[int, bytes], ...]
+    """Frame id and its REQUEST_DTYPE records, in the order of the queue."""
+
+
+class Settle(NamedTuple):
+    """What a batch does to one bucket."""
+
+    bucket: int
+    batch: int
+    previous: int
+    """The batch before this one that touched this bucket, 0 if none."""
+    touched: bytes
+    """A bit for each bucket that the batch touches."""
+    postings: bytes
+    """POSTING_DTYPE records of the bucket's accounts, ascending."""
+    frames: tuple[int, ...]
+    """Frames whose answers the bucket may forget."""
+
+
+class Answer(NamedTuple):
+    """What a bucket answered a frame, before a batch ended it."""
+
+    bucket: int
+    requests: bytes
+    """The REQUEST_DTYPE records."""
+    granted: bytes
+    """A byte for each: 1 held, 0 refused."""
+
+
+class BatchLedger(Protocol):
+    """The ledger as a worker uses it: bucket by bucket, everything repeatable."""
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets there are."""
+        ...
+
+    def fence(self, partition: int, epoch: int) -> list[Mark]:
+        """Refuse lower epochs from now on, at every bucket; return what each knows."""
+        ...
+
+    def turn(
+        self,
+        partition: int,
+        epoch: int,
+        settles: Sequence[Settle],
+        reserves: Sequence[Reserve],
+    ) -> list[list[bytes]]:
+        """Settle, and reserve, in that order at each bucket, everything sent at once.
+
+        Returns for each Reserve and frame a byte for each request: 1 held, 0 refused. Made
+        again it answers the same and moves nothing. Raises StaleEpoch, Gap, ReferenceReused.
+        """
+        ...
+
+    def answers(self, partition: int, frame: int) -> list[Answer]:
+        """The answers to a frame that no batch has ended, of all buckets that have one."""
+        ...
+
+
+class Acquired(NamedTuple):
+    """A partition's book store at a take-over."""
+
+    epoch: int
+    """Now the highest: that of whoever asked."""
+    batch: int
+    """The last batch committed, 0 if none."""
+    cleared: int
+    """Up to here everything is settled, and its events confirmed."""
+    snapshot: bytes
+    """The state after some batch, empty if none was kept."""
+    snapshot_batch: int
+    """After which; 0 if none was kept."""
+    entries: tuple[bytes, ...]
+    """The entries of all batches since the snapshot, in order."""
+
+
+class BookStore(Protocol):
+    """The record of what a partition's batches did: one call, one change, whole or not at all."""
+
+    def acquire(self, partition: int) -> Acquired:
+        """Raise the epoch of the partition by one and return what is stored."""
+        ...
+
+    def commit(self, partition: int, epoch: int, batch: int, cleared: int, entry: bytes) -> None:
+        """Store the entry of the next batch; the same once more is no error.
+
+        ``cleared``: see ``clear``. Raises StaleEpoch, and Gap if it is not the next batch.
+        """
+        ...
+
+    def clear(self, partition: int, epoch: int, cleared: int) -> None:
+        """Note up to which batch everything is settled and confirmed; never goes back."""
+        ...
+
+    def keep(self, partition: int, epoch: int, batch: int, snapshot: bytes) -> None:
+        """Keep the state after a batch that is cleared; drop entries that are not needed now.
+
+        The snapshot before this one stays, and the entries since, for a ledger that lost time.
+        Raises StaleEpoch.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let a server come to itself before it is asked again."""
+        ...
