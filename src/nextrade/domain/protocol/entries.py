@@ -1,0 +1,132 @@
+"""Entries of a book store: what went into each batch, so that doing it again gives its outcome.
+
+The exchange is a deterministic state machine. So an entry holds the batch's commands and which of
+them got their reservation, and neither orders nor postings nor events: replayed on the state
+before, it gives the same bytes again, which its digest proves.
+
+Version 1, all numbers little-endian:
+
+    4 bytes  magic b"NXTB"
+    u16      version
+    u16      EntryKind
+    u64      batch
+    i64      time of the batch, nanoseconds since 1970
+    u32      frames, u32 records, u32 endings
+    u32      CRC-32 of the events and postings of the batch
+    u32      CRC-32 of all other bytes
+    frames   FRAME_ENTRY_DTYPE (protocol/messages.py)
+    records  RUN: COMMAND_DTYPE, then u8 fee tier of each, then u8 1 if it got what it needs
+             TIERS: TIER_DTYPE;  VOID: POSTING_DTYPE;  PROCEED: none
+    endings  VOID: ENDING_DTYPE
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...dtypes import COMMAND_DTYPE
+from ...errors import StoreError
+from ..postings import POSTING_DTYPE
+from .frames import TIER_DTYPE
+from .messages import FRAME_ENTRY_DTYPE
+
+__all__ = ["ENDING_DTYPE", "Entry", "EntryKind", "read_entry", "write_entry"]
+
+MAGIC = b"NXTB"
+VERSION = 1
+_HEAD = struct.Struct("<4sHHQqIIII")
+_CRC = struct.Struct("<I")
+_HEAD_BYTES = _HEAD.size + _CRC.size
+
+ENDING_DTYPE = np.dtype([("bucket", "<u4"), ("zero", "<u4"), ("frame", "<u8")])
+"""A frame whose answer a bucket forgets with this batch, 16 bytes."""
+
+
+class EntryKind(IntEnum):
+    """What a batch is made of."""
+
+    RUN = 1
+    """Commands of one frame or several."""
+    PROCEED = 2
+    """The next part of what did not fit the batch before."""
+    TIERS = 3
+    """A frame that gives accounts their fee tiers."""
+    VOID = 4
+    """The verdict on a frame that does not run: what it reserved goes back."""
+
+
+_RECORDS = {
+    EntryKind.RUN: COMMAND_DTYPE,
+    EntryKind.PROCEED: COMMAND_DTYPE,
+    EntryKind.TIERS: TIER_DTYPE,
+    EntryKind.VOID: POSTING_DTYPE,
+}
+_NO_FRAMES = np.zeros(0, FRAME_ENTRY_DTYPE)
+_NO_BYTES = np.zeros(0, np.uint8)
+_NO_ENDINGS = np.zeros(0, ENDING_DTYPE)
+
+
+class Entry(NamedTuple):
+    """One entry, decoded; what a kind does not have is empty."""
+
+    kind: EntryKind
+    batch: int
+    time_ns: int
+    frames: npt.NDArray[np.void] = _NO_FRAMES
+    records: npt.NDArray[np.void] = np.zeros(0, COMMAND_DTYPE)
+    tiers: npt.NDArray[np.uint8] = _NO_BYTES
+    granted: npt.NDArray[np.uint8] = _NO_BYTES
+    endings: npt.NDArray[np.void] = _NO_ENDINGS
+
+
+def write_entry(entry: Entry, digest: int) -> bytes:
+    """The bytes of an entry; ``digest`` is the CRC-32 of its outcome."""
+    head = _HEAD.pack(
+        MAGIC,
+        VERSION,
+        entry.kind,
+        entry.batch,
+        entry.time_ns,
+        len(entry.frames),
+        len(entry.records),
+        len(entry.endings),
+        digest,
+    )
+    parts = (entry.frames, entry.records, entry.tiers, entry.granted, entry.endings)
+    body = b"".join([part.tobytes() for part in parts])
+    return head + _CRC.pack(zlib.crc32(body, zlib.crc32(head))) + body
+
+
+def read_entry(text: bytes) -> tuple[Entry, int]:
+    """An entry and the digest of its outcome; raises StoreError for anything else."""
+    if len(text) < _HEAD_BYTES or text[:4] != MAGIC:
+        raise StoreError(f"{len(text)} bytes in a book store that do not begin as an entry does")
+    _, version, kind, batch, time_ns, frames, records, endings, digest = _HEAD.unpack_from(text)
+    if version != VERSION or kind not in _RECORDS:
+        raise StoreError(
+            f"an entry of version {version} and kind {kind}; this build reads version {VERSION}"
+        )
+    crc = zlib.crc32(memoryview(text)[_HEAD_BYTES:], zlib.crc32(text[: _HEAD.size]))
+    marks = records if kind == EntryKind.RUN else 0
+    layout: tuple[tuple[np.dtype[np.void] | np.dtype[np.uint8], int], ...] = (
+        (FRAME_ENTRY_DTYPE, frames),
+        (_RECORDS[EntryKind(kind)], records),
+        (np.dtype(np.uint8), marks),
+        (np.dtype(np.uint8), marks),
+        (ENDING_DTYPE, endings),
+    )
+    length = _HEAD_BYTES + sum(dtype.itemsize * count for dtype, count in layout)
+    if len(text) != length or _CRC.unpack_from(text, _HEAD.size)[0] != crc:
+        raise StoreError(f"the entry of batch {batch} is damaged: its length or checksum is wrong")
+    at = _HEAD_BYTES
+    parts: list[npt.NDArray[Any]] = []
+    for dtype, count in layout:
+        parts.append(np.frombuffer(text, dtype, count, at))
+        at += dtype.itemsize * count
+    return Entry(EntryKind(kind), batch, time_ns, *parts), digest

@@ -1,0 +1,299 @@
+"""The state of a partition that batches change, live and again at a take-over.
+
+Nothing here calls a port. ``plan`` says what a batch needs reserved, ``run`` (or ``proceed``,
+``void``, ``give_tiers``) makes the batch and says what must be committed, settled and published.
+``replay`` does the same from an entry of the book store.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...dtypes import EVENT_DTYPE, LEVEL_DTYPE
+from ...errors import StoreError
+from ..buckets import buckets_of_accounts
+from ..listings import Listings
+from ..partition import Outcome, Partition, Reservations
+from ..postings import POSTING_DTYPE, REQUEST_DTYPE
+from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
+from .messages import FRAME_ENTRY_DTYPE, write_messages
+from .ports import Answer, Reserve, Settle
+from .remembered import MOST_FRAMES, Remembered
+
+__all__ = ["Done", "Plan", "Replica"]
+
+_NO_U32 = np.zeros(0, np.uint32)
+_NO_POSTINGS = np.zeros(0, POSTING_DTYPE)
+_NO_LEVELS = np.zeros(0, LEVEL_DTYPE)
+
+
+class Plan(NamedTuple):
+    """A batch of frames before it runs."""
+
+    time_ns: int
+    frames: npt.NDArray[np.void]
+    commands: npt.NDArray[np.void]
+    asked: Reservations
+    reserves: list[Reserve]
+    rows: npt.NDArray[np.int64]
+    """The commands that ask for something, in the order of ``reserves``."""
+
+
+class Done(NamedTuple):
+    """A batch that ran: what must follow from it."""
+
+    batch: int
+    entry: bytes
+    settles: list[Settle]
+    messages: list[bytes]
+
+
+class Replica:
+    """A partition with all that its batches need: frames that ended, fee tiers, the chain.
+
+    ``heads[b]`` is the last batch that touches bucket ``b`` of the ledger, which has ``buckets``.
+    """
+
+    def __init__(
+        self,
+        listings: Listings,
+        number: int,
+        buckets: int,
+        *,
+        partition: Partition | None = None,
+        most_frames: int = MOST_FRAMES,
+    ) -> None:
+        self.number = number
+        self.buckets = buckets
+        self.partition = Partition(listings, number) if partition is None else partition
+        self.batch = 0
+        self.time_ns = 0
+        self.heads = [0] * buckets
+        self.tiers: dict[int, int] = {}
+        self.remembered = Remembered(most_frames)
+
+    # --- a batch of commands -------------------------------------------------------------------
+
+    def plan(
+        self, frames: npt.NDArray[np.void], commands: npt.NDArray[np.void], now_ns: int
+    ) -> Plan:
+        """Stamp the commands of these frames and say what each bucket must hold for them."""
+        time_ns = max(now_ns, self.time_ns)
+        commands["timestamp_ns"] = time_ns
+        return self._planned(frames, commands, time_ns)
+
+    def _planned(
+        self, frames: npt.NDArray[np.void], commands: npt.NDArray[np.void], time_ns: int
+    ) -> Plan:
+        asked = self.partition.reservations(commands)
+        rows = np.flatnonzero(asked.amount)
+        if not len(rows):
+            return Plan(time_ns, frames, commands, asked, [], rows)
+        requests = np.empty(len(rows), REQUEST_DTYPE)
+        accounts = asked.account[rows]
+        requests["account"], requests["asset"] = accounts, asked.asset[rows]
+        requests["amount"] = asked.amount[rows]
+        places = np.repeat(np.arange(len(frames)), frames["records"])[rows]
+        keys = buckets_of_accounts(accounts, self.buckets) * len(frames) + places
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        text, size = requests[order].tobytes(), REQUEST_DTYPE.itemsize
+        cuts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(rows)]
+        identities = frames["identity"].tolist()
+        asks: dict[int, list[tuple[int, bytes]]] = {}
+        for start, end in pairwise(cuts):
+            bucket, place = divmod(int(keys[start]), len(frames))
+            ask = identities[place], text[size * start : size * end]
+            asks.setdefault(bucket, []).append(ask)
+        reserves = [
+            Reserve(bucket, self.heads[bucket], tuple(some)) for bucket, some in asks.items()
+        ]
+        return Plan(time_ns, frames, commands, asked, reserves, rows[order])
+
+    def run(self, plan: Plan, answers: Sequence[Sequence[bytes]]) -> Done:
+        """Run a planned batch with the ledger's answers to its ``reserves``."""
+        granted = np.ones(len(plan.commands), np.uint8)
+        if plan.reserves:
+            said = b"".join([answer for some in answers for answer in some])
+            granted[plan.rows] = np.frombuffer(said, np.uint8)
+        entry = Entry(
+            EntryKind.RUN,
+            self.batch + 1,
+            plan.time_ns,
+            plan.frames,
+            plan.commands,
+            self._tiers_of(plan.commands),
+            granted,
+        )
+        return self._run(entry, plan)
+
+    def _run(self, entry: Entry, plan: Plan) -> Done:
+        endings: dict[int, list[int]] = {
+            reserve.bucket: [identity for identity, _ in reserve.frames]
+            for reserve in plan.reserves
+        }
+        amounts = np.where(entry.granted != 0, plan.asked.amount, -1)
+        if len(entry.records):
+            outcome = self.partition.process(entry.records, entry.tiers, amounts, levels=True)
+        else:
+            outcome = _nothing()
+        return self._done(entry, outcome, endings)
+
+    def _tiers_of(self, commands: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+        if not self.tiers:
+            return np.zeros(len(commands), np.uint8)
+        known = self.tiers
+        return np.array([known.get(owner, 0) for owner in commands["owner"].tolist()], np.uint8)
+
+    # --- other batches -------------------------------------------------------------------------
+
+    def proceed(self) -> Done:
+        """The next part of what did not fit the batch before; see ``Partition.pending``."""
+        entry = Entry(EntryKind.PROCEED, self.batch + 1, self.time_ns)
+        return self._proceed(entry)
+
+    def _proceed(self, entry: Entry) -> Done:
+        return self._done(entry, self.partition.proceed(), {})
+
+    def give_tiers(
+        self, frame: npt.NDArray[np.void], tiers: npt.NDArray[np.void], now_ns: int
+    ) -> Done:
+        """Give accounts (TIER_DTYPE) their fee tiers, for orders from the next batch on."""
+        time_ns = max(now_ns, self.time_ns)
+        return self._give_tiers(Entry(EntryKind.TIERS, self.batch + 1, time_ns, frame, tiers))
+
+    def _give_tiers(self, entry: Entry) -> Done:
+        for account, tier in entry.records.tolist():
+            # 255 is no market's tier: the door refuses an order with it.
+            self.tiers[account] = min(tier, 255)
+        return self._done(entry, _nothing(), {})
+
+    def void(self, frame: npt.NDArray[np.void], answers: Sequence[Answer], now_ns: int) -> Done:
+        """End a frame without running it: what buckets hold for it goes back to its owners."""
+        identity = int(frame["identity"][0])
+        endings = [(answer.bucket, 0, identity) for answer in answers]
+        entry = Entry(
+            EntryKind.VOID,
+            self.batch + 1,
+            max(now_ns, self.time_ns),
+            frame,
+            _returned(answers),
+            endings=np.array(endings, ENDING_DTYPE),
+        )
+        return self._void(entry)
+
+    def _void(self, entry: Entry) -> Done:
+        endings: dict[int, list[int]] = {}
+        for bucket, _, identity in entry.endings.tolist():
+            endings.setdefault(bucket, []).append(identity)
+        outcome = _nothing()._replace(postings=entry.records)
+        return self._done(entry, outcome, endings)
+
+    # --- what follows --------------------------------------------------------------------------
+
+    def _done(self, entry: Entry, outcome: Outcome, endings: dict[int, list[int]]) -> Done:
+        self.batch, self.time_ns = entry.batch, entry.time_ns
+        self.remembered.add(entry.frames)
+        digest = zlib.crc32(outcome.postings.tobytes(), zlib.crc32(outcome.events.tobytes()))
+        return Done(
+            entry.batch,
+            write_entry(entry, digest),
+            self._settles(entry.batch, outcome.postings, endings),
+            write_messages(
+                self.number,
+                entry.batch,
+                entry.time_ns,
+                entry.frames,
+                outcome.events,
+                outcome.markets,
+                outcome.levels,
+                outcome.level_markets,
+            ),
+        )
+
+    def _settles(
+        self, batch: int, postings: npt.NDArray[np.void], endings: dict[int, list[int]]
+    ) -> list[Settle]:
+        """What the batch does to each bucket that it touches; the chain goes on from there."""
+        parts: dict[int, bytes] = {}
+        if len(postings):
+            buckets = buckets_of_accounts(postings["account"], self.buckets)
+            order = np.argsort(buckets, kind="stable")
+            buckets = buckets[order]
+            text, size = postings[order].tobytes(), POSTING_DTYPE.itemsize
+            cuts = [0, *(np.flatnonzero(buckets[1:] != buckets[:-1]) + 1).tolist(), len(postings)]
+            for start, end in pairwise(cuts):
+                parts[int(buckets[start])] = text[size * start : size * end]
+        touched = sorted({*parts, *endings})
+        bits = bytearray((self.buckets + 7) // 8)
+        for bucket in touched:
+            bits[bucket // 8] |= 1 << bucket % 8
+        settles = [
+            Settle(
+                bucket,
+                batch,
+                self.heads[bucket],
+                bytes(bits),
+                parts.get(bucket, b""),
+                tuple(endings.get(bucket, ())),
+            )
+            for bucket in touched
+        ]
+        for bucket in touched:
+            self.heads[bucket] = batch
+        return settles
+
+    # --- again ---------------------------------------------------------------------------------
+
+    def replay(self, text: bytes) -> Done:
+        """Do the batch of an entry again; raises StoreError if it is another, or gives another
+        outcome than it gave at first."""
+        entry, digest = read_entry(text)
+        if entry.batch != self.batch + 1:
+            raise StoreError(
+                f"the entry of batch {entry.batch} of partition {self.number} follows batch"
+                f" {self.batch}"
+            )
+        if entry.kind == EntryKind.RUN:
+            done = self._run(entry, self._planned(entry.frames, entry.records, entry.time_ns))
+        elif entry.kind == EntryKind.PROCEED:
+            if not self.partition.pending:
+                raise StoreError(f"batch {entry.batch} goes on with a batch that was complete")
+            done = self._proceed(entry)
+        elif entry.kind == EntryKind.TIERS:
+            done = self._give_tiers(entry)
+        else:
+            done = self._void(entry)
+        if read_entry(done.entry)[1] != digest:
+            raise StoreError(
+                f"batch {entry.batch} of partition {self.number} has another outcome now than when"
+                " it was committed: this build does not follow the rules of the one that wrote it"
+            )
+        return done
+
+
+def frame_record(identity: int, crc: int, records: int, verdict: int) -> npt.NDArray[np.void]:
+    """One FRAME_ENTRY_DTYPE record."""
+    return np.array([(identity, crc, records, verdict, 0)], FRAME_ENTRY_DTYPE)
+
+
+def _nothing() -> Outcome:
+    return Outcome(np.zeros(0, EVENT_DTYPE), _NO_U32, _NO_POSTINGS, _NO_LEVELS, _NO_U32)
+
+
+def _returned(answers: Sequence[Answer]) -> npt.NDArray[np.void]:
+    """Postings that give back all that these answers hold."""
+    sums: dict[tuple[int, int], int] = {}
+    for answer in answers:
+        requests = np.frombuffer(answer.requests, REQUEST_DTYPE).tolist()
+        for (account, asset, amount), granted in zip(requests, answer.granted, strict=True):
+            if granted:
+                sums[account, asset] = sums.get((account, asset), 0) + amount
+    rows = [(account, asset, held, -held) for (account, asset), held in sorted(sums.items())]
+    return np.array(rows, POSTING_DTYPE)

@@ -1,0 +1,102 @@
+"""A replica's state as bytes, for the book store to keep.
+
+Version 1, all numbers little-endian:
+
+    4 bytes  magic b"NXTR"
+    u32      version
+    u32      partition, u32 buckets
+    u64      batch
+    i64      time of the batch
+    i64      newest millisecond of which frames were forgotten, -1 if none
+    u32      frames remembered, u32 fee tiers
+    heads    u64 for each bucket
+    frames   FRAME_ENTRY_DTYPE
+    tiers    TIER_DTYPE
+    rest     the partition's own snapshot
+
+The store adds the checksum.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from ...errors import SnapshotError, StoreError
+from ..listings import Listings
+from ..partition import Partition
+from .frames import TIER_DTYPE
+from .messages import FRAME_ENTRY_DTYPE
+from .remembered import MOST_FRAMES
+from .replica import Replica
+
+__all__ = ["restore_replica", "snapshot_replica"]
+
+MAGIC = b"NXTR"
+VERSION = 1
+_HEAD = struct.Struct("<4sIIIQqqII")
+
+
+def snapshot_replica(replica: Replica) -> bytes:
+    """The whole state of a replica."""
+    frames = replica.remembered.records()
+    tiers = np.array(sorted(replica.tiers.items()), TIER_DTYPE)
+    head = _HEAD.pack(
+        MAGIC,
+        VERSION,
+        replica.number,
+        replica.buckets,
+        replica.batch,
+        replica.time_ns,
+        replica.remembered.evicted_up_to_ms,
+        len(frames),
+        len(tiers),
+    )
+    heads = np.array(replica.heads, "<u8")
+    parts = (heads.tobytes(), frames.tobytes(), tiers.tobytes(), replica.partition.snapshot())
+    return head + b"".join(parts)
+
+
+def restore_replica(
+    listings: Listings,
+    number: int,
+    buckets: int,
+    snapshot: bytes,
+    most_frames: int = MOST_FRAMES,
+) -> Replica:
+    """The replica that wrote a snapshot; a new one if it is empty.
+
+    Raises StoreError if the bytes are those of something else.
+    """
+    if not snapshot:
+        return Replica(listings, number, buckets, most_frames=most_frames)
+    if len(snapshot) < _HEAD.size or snapshot[:4] != MAGIC:
+        raise StoreError(f"what is stored as a snapshot of partition {number} is none")
+    _, version, own, own_buckets, *state = _HEAD.unpack_from(snapshot)
+    if version != VERSION:
+        raise StoreError(f"a snapshot of version {version}; this build reads version {VERSION}")
+    if (own, own_buckets) != (number, buckets):
+        raise StoreError(
+            f"a snapshot of partition {own} over {own_buckets} buckets is stored for partition"
+            f" {number} over {buckets}"
+        )
+    batch, time_ns, evicted, frame_count, tier_count = state
+    at = _HEAD.size
+    try:
+        heads = np.frombuffer(snapshot, "<u8", buckets, at)
+        at += heads.nbytes
+        frames = np.frombuffer(snapshot, FRAME_ENTRY_DTYPE, frame_count, at)
+        at += frames.nbytes
+        tiers = np.frombuffer(snapshot, TIER_DTYPE, tier_count, at)
+        at += tiers.nbytes
+        partition = Partition.restore(listings, number, snapshot[at:])
+    except (ValueError, SnapshotError) as error:
+        raise StoreError(f"the stored snapshot of partition {number}: {error}") from error
+    replica = Replica(listings, number, buckets, partition=partition, most_frames=most_frames)
+    replica.batch, replica.time_ns = batch, time_ns
+    replica.heads = heads.tolist()
+    replica.tiers = dict(tiers.tolist())
+    replica.remembered.add(frames)
+    replica.remembered.evicted_up_to_ms = max(evicted, replica.remembered.evicted_up_to_ms)
+    return replica
