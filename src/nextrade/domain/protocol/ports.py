@@ -162,31 +162,58 @@ class Acquired(NamedTuple):
     """After which; 0 if none was kept."""
     entries: tuple[bytes, ...]
     """The entries of all batches since the snapshot, in order."""
+    founding: bytes
+    """What the store was founded with."""
 
 
 class BookStore(Protocol):
-    """The record of what a partition's batches did: one call, one change, whole or not at all."""
+    """The record of what a partition's batches did: one call, one change, whole or not at all.
+
+    Every call for a partition whose store was never founded raises StoreError: a worker that
+    looks at the wrong place can never begin a second history.
+    """
+
+    def found(self, partition: int, founding: bytes) -> None:
+        """Begin the history of a partition; the same once more is no error.
+
+        ``founding`` is what its state is made from before the first batch (its listings and
+        limits, as JSON). Raises StoreError if the store was founded with something else.
+        """
+        ...
 
     def acquire(self, partition: int) -> Acquired:
         """Raise the epoch of the partition by one and return what is stored."""
         ...
 
+    def look(self, partition: int, *, earlier: bool = False) -> Acquired:
+        """Return what is stored and change nothing; the epoch is the highest ever given.
+
+        ``earlier``: from the snapshot before the newest one, with the entries since.
+        """
+        ...
+
     def commit(self, partition: int, epoch: int, batch: int, cleared: int, entry: bytes) -> None:
         """Store the entry of the next batch; the same once more is no error.
 
-        ``cleared``: see ``clear``. Raises StaleEpoch, and Gap if it is not the next batch.
+        ``cleared``: see ``clear``. Raises StaleEpoch, Gap if it is not the next batch, and
+        StoreError if it is the last one with another entry.
         """
         ...
 
     def clear(self, partition: int, epoch: int, cleared: int) -> None:
-        """Note up to which batch everything is settled and confirmed; never goes back."""
+        """Note up to which batch everything is settled and confirmed; never goes back.
+
+        Raises StaleEpoch, and Gap if that batch was never committed.
+        """
         ...
 
     def keep(self, partition: int, epoch: int, batch: int, snapshot: bytes) -> None:
         """Keep the state after a batch that is cleared; drop entries that are not needed now.
 
         The snapshot before this one stays, and the entries since, for a ledger that lost time.
-        Raises StaleEpoch.
+        The same once more is no error, nor is a batch before the newest snapshot's: it is left
+        alone. Raises StaleEpoch, Gap if the batch is not cleared, and StoreError if there is
+        another snapshot of it.
         """
         ...
 
