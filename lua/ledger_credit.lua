@@ -6,7 +6,7 @@
 -- ARGV[1]  head of the call (include/calls.lua)
 -- ARGV[2]  claim of a credit or transfer, 21 bytes (include/claims.lua)
 -- ARGV[3]  reference
--- Returns  DONE, REPEATED; REUSED; OVERFLOW if there is no room
+-- Returns  DONE, REPEATED; REUSED; OVERFLOW if there is no room; UNPUBLISHED, how many
 -- Outbox   one record
 
 local function credit(keys, args)
@@ -55,11 +55,11 @@ local function credit(keys, args)
         return { refused }
     end
     local change = claims.sums(1, 0, from_outside, 1 - from_outside, low, high)
-    refused = totals.change(key, writes, { [asset] = change }, state[4])
+    totals.change(writes, asset, change, state[6], state[4])
+    refused = claims.publish(writes, state[5], codes.CALL_CREDIT, claim, reference)
     if refused then
-        return { refused }
+        return refused
     end
-    claims.publish(writes, state[5], codes.CALL_CREDIT, claim, reference)
     calls.write(key, writes)
     return { codes.DONE }
 end

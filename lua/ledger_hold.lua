@@ -7,10 +7,11 @@
 -- ARGV[3]  reference
 -- Returns  hold: DONE, REPEATED; TOO_LITTLE; REUSED; FULL if too many transfers are unfinished
 --          capture, refund: DONE, REPEATED; UNKNOWN_REFERENCE; FINISHED if it ended otherwise
+--          all: UNPUBLISHED, how many, if the outbox is full
 -- Outbox   one record each
 
 -- Check a call of this family. Returns nil and the answer that refuses it; or the state of the
--- bucket (F, hold, balance, N, O, t), the field of the balance, and the parts of the claim.
+-- bucket (F, hold, balance, N, O, t, T), the field of the balance, and the parts of the claim.
 local function opened(keys, args, code)
     local refused = calls.refused(keys, args, 3, code)
     if refused then
@@ -24,7 +25,10 @@ local function opened(keys, args, code)
         return nil, { codes.BAD_CODE }
     end
     local field = struct.pack('<I4I4', account, asset)
-    local state = redis.call('HMGET', keys[1], 'F', 'on-hold:' .. args[3], field, 'N', 'O', 't')
+    local state = redis.call(
+        'HMGET', keys[1], 'F', 'on-hold:' .. args[3], field, 'N', 'O', 't',
+        'T' .. struct.pack('<I4', asset)
+    )
     refused = calls.unfounded(state[1], args[1])
     if refused then
         return nil, { refused }
@@ -58,11 +62,11 @@ local function hold(keys, args)
         return { refused }
     end
     local change = claims.sums(-1, 1, 0, 0, low, high)
-    refused = totals.change(key, writes, { [asset] = change }, state[4])
+    totals.change(writes, asset, change, state[7], state[4])
+    refused = claims.publish(writes, state[5], codes.CALL_HOLD, claim, reference)
     if refused then
-        return { refused }
+        return refused
     end
-    claims.publish(writes, state[5], codes.CALL_HOLD, claim, reference)
     calls.write(key, writes)
     return { codes.DONE, codes.HELD }
 end
@@ -93,11 +97,11 @@ local function finish(keys, args, code, ended)
         writes[#writes + 1] = claims.without(state[6], reference)
     end
     local change = claims.sums(back, -1, outside, transfers, low, high)
-    refused = totals.change(key, writes, { [asset] = change }, state[4])
+    totals.change(writes, asset, change, state[7], state[4])
+    refused = claims.publish(writes, state[5], code, claim, reference)
     if refused then
-        return { refused }
+        return refused
     end
-    claims.publish(writes, state[5], code, claim, reference)
     calls.write(key, writes)
     return { codes.DONE }
 end

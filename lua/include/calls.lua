@@ -7,12 +7,13 @@
 --   F                      founding: map version u32, bucket u32, buckets u32, format u32,
 --                          share i64 (the most that may come in from outside, per asset)
 --   N                      one more than the highest asset u32, and partition u32, seen here
---   T + asset              totals of an asset: available, held, outside, transfers, i64 each
---   P + partition + asset  sum of the postings settled for a partition, i64
---   E + partition          highest epoch seen, u64
---   W + partition          last batch settled here, u64, and a bit for each bucket it touched
---   A + partition + frame  answer to a frame: 16 letters of a digest of what was asked, then a
---                          byte for each request
+--   T + asset              what changes outside batches came to: available, held, outside,
+--                          transfers, i64 each
+--   P + partition + asset  what a partition's reservations and batches came to: available,
+--                          held, i64 each
+--   W + partition          highest epoch seen u64, last batch settled here u64, and a bit for
+--                          each bucket that this batch touched
+--   A + partition          answers to frames that no batch has ended (see answers below)
 --   O, o + number u64      outbox: first and next number u64; one record each
 --   t                      references of unfinished transfers from here, each after its length
 --   claimed: + reference   what the reference stands for (see claims below)
@@ -59,6 +60,16 @@ function calls.number(text, position)
         return 0
     end
     return limbs.number(struct.unpack('<I4I4', text, position or 1))
+end
+
+-- What a bucket knows of a partition (field W): the highest epoch seen, the last batch settled
+-- here, and the text behind the epoch. Nothing yet is the text of eight zero bytes.
+function calls.mark(text)
+    if not text then
+        return 0, 0, '\0\0\0\0\0\0\0\0'
+    end
+    local epoch_low, epoch_high, low, high = struct.unpack('<I4I4I4I4', text)
+    return limbs.number(epoch_low, epoch_high), limbs.number(low, high), string.sub(text, 9)
 end
 
 -- Several fields at once, however many: a call into Redis takes some thousand arguments.

@@ -5,7 +5,7 @@
 -- asset u32, amount i64, other account u32 (of a transfer: where it goes; else 0).
 -- An outbox record is the function u16 that made it, then the claim, then the reference.
 
-local claims = { SIZE = 21, LONGEST = 200, OPEN_BYTES = 65536 }
+local claims = { SIZE = 21, LONGEST = 200, OPEN_BYTES = 65536, UNPUBLISHED_MOST = 1000000 }
 
 -- Read a claim. Returns nil and the code that refuses it, or purpose, account, asset, low and
 -- high limb of the amount, and other account.
@@ -64,16 +64,21 @@ function claims.sums(available, held, outside, transfers, low, high)
     }
 end
 
--- Add to `writes` one record for the outbox, whose state is `outbox` (field O).
+-- Add to `writes` one record for the outbox, whose state is `outbox` (field O). Returns nil, or
+-- the answer that refuses because too many records wait to be published.
 function claims.publish(writes, outbox, code, claim, reference)
     local first, next_number = 0, 0
     if outbox then
         first, next_number = calls.number(outbox, 1), calls.number(outbox, 9)
     end
+    if next_number - first >= claims.UNPUBLISHED_MOST then
+        return { codes.UNPUBLISHED, next_number - first }
+    end
     writes[#writes + 1] = 'o' .. claims.eight(next_number)
     writes[#writes + 1] = struct.pack('<I2', code) .. claim .. reference
     writes[#writes + 1] = 'O'
     writes[#writes + 1] = claims.eight(first) .. claims.eight(next_number + 1)
+    return nil
 end
 
 -- A number below 2^53 as eight bytes.

@@ -4,7 +4,7 @@
 
 local codes = {
     -- The version of the records in calls and in buckets.
-    VERSION = 1,
+    VERSION = 2,
 
     -- Answers.
     DONE = 0,
@@ -18,6 +18,7 @@ local codes = {
     STALE_EPOCH = 22,
     GAP = 23,
     LATE = 24,
+    EARLY = 25,
     TOO_LITTLE = 30,
     OVERFLOW = 31,
     NOT_ASCENDING = 32,
@@ -25,6 +26,7 @@ local codes = {
     UNKNOWN_REFERENCE = 34,
     FINISHED = 35,
     FULL = 36,
+    UNPUBLISHED = 37,
 
     -- Which function a call is meant for, so that no record is read as another's.
     CALL_FOUND = 1,

@@ -1,70 +1,54 @@
--- include: codes limbs calls
--- What a bucket counts as it goes: sums of each asset, and of each partition's postings.
+-- include: limbs
+-- What a bucket counts as it goes: sums of what was changed, by asset.
 --
--- Always: available + held = outside + transfers + the sums of all partitions.
+-- A bucket's available and held are those of field T plus those of all partitions (field P).
+-- Always: available + held = outside + transfers + what the partitions have settled. A field's
+-- sums wrap around at 64 bits, for over years more may pass through a bucket one way, and back
+-- another, than an amount can say. What they add up to is exact even so.
 
 local totals = {}
 
--- No change yet: low and high limbs of available, held, outside and transfers.
-function totals.none()
-    return { 0, 0, 0, 0, 0, 0, 0, 0 }
+-- Add to `writes` the sums of a partition and an asset after a change of available and held.
+-- `before` is the field as it was. The limbs may be the sums of many.
+function totals.settled(writes, field, before, alow, ahigh, hlow, hhigh)
+    if before then
+        local low, high, held_low, held_high = struct.unpack('<I4i4I4i4', before)
+        alow, ahigh, hlow, hhigh = alow + low, ahigh + high, hlow + held_low, hhigh + held_high
+    end
+    alow, ahigh = limbs.carried(alow, ahigh)
+    hlow, hhigh = limbs.carried(hlow, hhigh)
+    local size = #writes
+    writes[size + 1] = field
+    -- The high limb may have left its 32 bits: struct keeps the lower ones.
+    writes[size + 2] = struct.pack('<I4i4I4i4', alow, ahigh, hlow, hhigh)
 end
 
--- Add to `writes` the totals after `changes` (by asset), and the sums of the partition if one
--- is given. `marks` is field N as it was. Returns nil, or the code that refuses.
-function totals.change(key, writes, changes, marks, partition)
-    local pack, from = struct.pack, struct.unpack
-    local assets, fields = {}, {}
-    local assets_seen, partitions_seen = 0, 0
+-- Add to `writes` the totals of an asset after a change outside batches: low and high limbs of
+-- available, held, outside and transfers. `before` is the field as it was, `marks` field N.
+function totals.change(writes, asset, change, before, marks)
+    local old = { 0, 0, 0, 0, 0, 0, 0, 0 }
+    if before then
+        old = { struct.unpack('<I4i4I4i4I4i4I4i4', before) }
+    end
+    local new = {}
+    for at = 1, 7, 2 do
+        new[at], new[at + 1] = limbs.carried(old[at] + change[at], old[at + 1] + change[at + 1])
+    end
+    writes[#writes + 1] = 'T' .. struct.pack('<I4', asset)
+    writes[#writes + 1] = struct.pack('<I4i4I4i4I4i4I4i4', unpack(new))
+    totals.mark(writes, marks, asset, nil)
+end
+
+-- Add to `writes` the marks (field N) if an asset or a partition is higher than any before.
+function totals.mark(writes, marks, asset, partition)
+    local assets, partitions = 0, 0
     if marks then
-        assets_seen, partitions_seen = from('<I4I4', marks)
+        assets, partitions = struct.unpack('<I4I4', marks)
     end
-    local highest = assets_seen
-    for asset in pairs(changes) do
-        assets[#assets + 1] = asset
-        highest = math.max(highest, asset + 1)
-    end
-    table.sort(assets)
-    for k, asset in ipairs(assets) do
-        fields[2 * k - 1] = 'T' .. pack('<I4', asset)
-        fields[2 * k] = 'P' .. pack('<I4I4', partition or 0, asset)
-    end
-    if #fields == 0 then
-        return nil
-    end
-    local values = calls.read(key, fields)
-    for k, asset in ipairs(assets) do
-        local change = changes[asset]
-        local old = { 0, 0, 0, 0, 0, 0, 0, 0 }
-        if values[2 * k - 1] then
-            old = { from('<I4i4I4i4I4i4I4i4', values[2 * k - 1]) }
-        end
-        local new = {}
-        for at = 1, 7, 2 do
-            new[at], new[at + 1] = limbs.carried(old[at] + change[at], old[at + 1] + change[at + 1])
-            if not limbs.fits(new[at + 1]) then
-                return codes.OVERFLOW
-            end
-        end
-        writes[#writes + 1] = fields[2 * k - 1]
-        writes[#writes + 1] = pack('<I4i4I4i4I4i4I4i4', unpack(new))
-        if partition then
-            local low, high = 0, 0
-            if values[2 * k] then
-                low, high = from('<I4i4', values[2 * k])
-            end
-            low, high = limbs.carried(low + change[1] + change[3], high + change[2] + change[4])
-            if not limbs.fits(high) then
-                return codes.OVERFLOW
-            end
-            writes[#writes + 1] = fields[2 * k]
-            writes[#writes + 1] = pack('<I4i4', low, high)
-        end
-    end
-    local partitions = math.max(partitions_seen, partition and partition + 1 or 0)
-    if highest ~= assets_seen or partitions ~= partitions_seen then
+    local new_assets = math.max(assets, asset + 1)
+    local new_partitions = math.max(partitions, partition and partition + 1 or 0)
+    if new_assets ~= assets or new_partitions ~= partitions then
         writes[#writes + 1] = 'N'
-        writes[#writes + 1] = pack('<I4I4', highest, partitions)
+        writes[#writes + 1] = struct.pack('<I4I4', new_assets, new_partitions)
     end
-    return nil
 end

@@ -6,26 +6,32 @@ from typing import Any
 
 import pytest
 
+from nextrade.errors import LedgerUnavailable, WrongLibrary
+
 from .calls import ANNA, BTC, postings, requests
 from .homes import Home
 
 HEAD = struct.Struct("<HHIII")
 CLAIM = struct.Struct("<BIIqI")
 BUCKETS = 3
+VERSION = 2
 ORDERED = (ANNA, BTC, 4)
+
+
+def frame(number: int, *rows: tuple[int, int, int]) -> bytes:
+    """A frame as a reservation carries it: number, how many requests, and the requests."""
+    return struct.pack("<QI", number, len(rows)) + requests(*rows).tobytes()
+
 
 # What each function takes after the head, as the headers of the files in lua/ describe it.
 PARTITION = struct.pack("<I", 0)
 EPOCH = struct.pack("<Q", 1)
 VALID: dict[str, tuple[int, list[bytes]]] = {
-    "found": (1, [struct.pack("<Iq", 1, 2**62 // BUCKETS)]),
+    "found": (1, [struct.pack("<Iq", VERSION, 2**62 // BUCKETS)]),
     "fence": (2, [PARTITION + struct.pack("<Q", 9)]),
     "reserve": (
         3,
-        [
-            PARTITION + struct.pack("<Q", 7) + EPOCH + bytes(8),
-            requests(ORDERED, (ANNA, BTC, 1)).tobytes(),
-        ],
+        [PARTITION + EPOCH + bytes(8), frame(7, ORDERED) + frame(8, (ANNA, BTC, 1), ORDERED)],
     ),
     "settle": (
         4,
@@ -45,6 +51,7 @@ VALID: dict[str, tuple[int, list[bytes]]] = {
 }
 CLAIMING = ("claim", "credit", "hold", "capture", "refund")
 BAD_VERSION, BAD_LENGTH, BAD_CODE, BAD_VALUE, UNFOUNDED, WRONG_MAP = 10, 11, 12, 13, 20, 21
+LATE, EARLY, REUSED, UNPUBLISHED = 24, 25, 33, 37
 
 
 class Bucket:
@@ -61,7 +68,7 @@ class Bucket:
         (server,) = [server for server in home.servers if server.address == address]
         self.client = server.client()
 
-    def head(self, code: int, version: int = 1, map_version: int = 1) -> bytes:
+    def head(self, code: int, version: int = VERSION, map_version: int = 1) -> bytes:
         return HEAD.pack(version, code, map_version, self.number, BUCKETS)
 
     def call(self, name: str, *arguments: bytes, keys: int = 1, key: bytes = b"") -> Any:
@@ -113,7 +120,7 @@ def test_wrong_lengths(bucket: Bucket, refused: Callable[..., None], name: str) 
 def test_wrong_versions(bucket: Bucket, refused: Callable[..., None], name: str) -> None:
     """A call of another version of records is refused."""
     code, parts = VALID[name]
-    for version in (0, 2, 65_535):
+    for version in (0, 1, 3, 65_535):
         refused(BAD_VERSION, name, bucket.head(code, version), *parts)
 
 
@@ -133,8 +140,8 @@ def test_another_map(bucket: Bucket, refused: Callable[..., None], name: str) ->
     code, parts = VALID[name]
     refused(WRONG_MAP, name, bucket.head(code, map_version=2), *parts)
     other = (bucket.number + 1) % BUCKETS
-    refused(WRONG_MAP, name, HEAD.pack(1, code, 1, other, BUCKETS), *parts)
-    refused(WRONG_MAP, name, HEAD.pack(1, code, 1, bucket.number, BUCKETS + 1), *parts)
+    refused(WRONG_MAP, name, HEAD.pack(VERSION, code, 1, other, BUCKETS), *parts)
+    refused(WRONG_MAP, name, HEAD.pack(VERSION, code, 1, bucket.number, BUCKETS + 1), *parts)
 
 
 @pytest.mark.parametrize("name", [name for name in VALID if name != "found"])
@@ -165,16 +172,43 @@ def test_purposes_that_do_not_fit(bucket: Bucket, refused: Callable[..., None]) 
 
 def test_requests_that_mean_nothing(bucket: Bucket, refused: Callable[..., None]) -> None:
     """One bad request among good ones, or a number out of range, refuses the whole reservation."""
-    record = PARTITION + struct.pack("<Q", 7) + EPOCH + bytes(8)
+    record, good = PARTITION + EPOCH + bytes(8), frame(7, ORDERED)
     for bad in ((ANNA, BTC, 0), (ANNA, BTC, -1), (ANNA, 65_536, 1)):
-        refused(BAD_VALUE, "reserve", bucket.head(3), record, requests(ORDERED, bad).tobytes())
+        refused(BAD_VALUE, "reserve", bucket.head(3), record, good + frame(8, ORDERED, bad))
     for epoch in (0, 2**53, 2**64 - 1):
-        wrong = PARTITION + struct.pack("<QQQ", 7, epoch, 0)
-        refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
-    wrong = PARTITION + struct.pack("<QQQ", 7, 1, 2**53)
-    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
-    wrong = struct.pack("<IQQQ", 65_536, 7, 1, 0)
-    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, requests(ORDERED).tobytes())
+        wrong = PARTITION + struct.pack("<QQ", epoch, 0)
+        refused(BAD_VALUE, "reserve", bucket.head(3), wrong, good)
+    wrong = PARTITION + struct.pack("<QQ", 1, 2**53)
+    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, good)
+    wrong = struct.pack("<IQQ", 65_536, 1, 0)
+    refused(BAD_VALUE, "reserve", bucket.head(3), wrong, good)
+
+
+def test_frames_that_are_cut_off(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """A frame that says more or fewer requests than there are refuses the whole reservation."""
+    record, good, last = PARTITION + EPOCH + bytes(8), frame(7, ORDERED), requests(ORDERED)
+    for size in range(1, 28):
+        refused(BAD_LENGTH, "reserve", bucket.head(3), record, good + good[:size])
+    for count in (0, 2, 2**32 - 1):
+        wrong = struct.pack("<QI", 8, count) + last.tobytes()
+        refused(BAD_LENGTH, "reserve", bucket.head(3), record, good + wrong)
+
+
+def test_frame_among_others_that_asked_otherwise(
+    bucket: Bucket, refused: Callable[..., None]
+) -> None:
+    """One frame that was used with other requests, before or in the same call, refuses all."""
+    record, known = PARTITION + EPOCH + bytes(8), (ANNA, BTC, 5)
+    for rows in ((known, ORDERED), ((ANNA, BTC, 6),), ()):
+        refused(REUSED, "reserve", bucket.head(3), record, frame(7, ORDERED) + frame(5, *rows))
+    twice = frame(7, ORDERED) + frame(7, known)
+    refused(REUSED, "reserve", bucket.head(3), record, frame(6, ORDERED) + twice)
+
+
+def test_reservation_that_comes_early(bucket: Bucket, refused: Callable[..., None]) -> None:
+    """One that comes before the settlement that stands ahead of it is refused."""
+    record = PARTITION + EPOCH + struct.pack("<Q", 3)
+    refused(EARLY, "reserve", bucket.head(3), record, frame(7, ORDERED))
 
 
 def test_batches_that_mean_nothing(bucket: Bucket, refused: Callable[..., None]) -> None:
@@ -198,13 +232,12 @@ def test_batches_that_mean_nothing(bucket: Bucket, refused: Callable[..., None])
 def test_reservation_that_comes_late(server_home: Home) -> None:
     """A copy of a reservation that arrives after its frame was settled holds nothing."""
     bucket = Bucket(server_home)
-    record = PARTITION + struct.pack("<QQQ", 5, 1, 0)
-    asked = requests((ANNA, BTC, 5)).tobytes()
+    record, asked = PARTITION + EPOCH + bytes(8), frame(5, (ANNA, BTC, 5))
     assert bucket.call("reserve", bucket.head(3), record, asked)[0] == 1
     bucket.ledger.settle(0, 1, 1, postings(), [5])
     before = bucket.dump()
 
-    assert bucket.call("reserve", bucket.head(3), record, asked) == [24, 1]
+    assert bucket.call("reserve", bucket.head(3), record, asked) == [LATE, 1]
     assert bucket.dump() == before
     bucket.ledger.reserve(0, 1, 6, requests((ANNA, BTC, 5)))
     assert bucket.dump() != before
@@ -237,4 +270,42 @@ def test_the_calls_are_otherwise_good(server_home: Home, name: str) -> None:
     assert (first, again) == ((1, 1) if name == "found" else (0, 1))
     assert (before != after) == (name != "found")
     assert bucket.dump() == after
+    bucket.client.close()
+
+
+def test_full_outbox(server_home: Home) -> None:
+    """Once a million changes wait to be published further ones are refused, until some are."""
+    from nextrade.service.ledger.redis import looking
+
+    bucket = Bucket(server_home)
+    bucket.client.hset(bucket.key, "O", struct.pack("<QQ", 5, 1_000_005))
+    before = bucket.dump()
+    for name in ("credit", "hold", "capture", "refund"):
+        code, parts = VALID[name]
+        assert bucket.call(name, bucket.head(code), *parts) == [UNPUBLISHED, 1_000_000]
+    assert bucket.dump() == before
+    assert looking.outbox_sizes(bucket.ledger.shards)[bucket.number] == 1_000_000
+    with pytest.raises(LedgerUnavailable, match="nobody has published: 1000000"):
+        bucket.ledger.credit("more", ANNA, BTC, 1)
+    bucket.ledger.trim_outbox(bucket.number, 6)
+
+    assert bucket.ledger.credit("more", ANNA, BTC, 1)
+    bucket.client.close()
+
+
+def test_bucket_of_an_older_version(server_home: Home) -> None:
+    """A bucket whose records are of another version is refused, by calls and by reads."""
+    bucket = Bucket(server_home)
+    founding = bucket.client.hget(bucket.key, "F")
+    bucket.client.hset(bucket.key, "F", founding[:12] + struct.pack("<I", 1) + founding[16:])
+    before = bucket.dump()
+    for name, (code, parts) in VALID.items():
+        expected = WRONG_MAP if name == "found" else BAD_VERSION
+        assert bucket.call(name, bucket.head(code), *parts)[0] == expected
+    with pytest.raises(WrongLibrary):
+        bucket.ledger.balances([(ANNA, BTC)])
+    with pytest.raises(WrongLibrary):
+        bucket.ledger.open_partition(0, 2)
+
+    assert bucket.dump() == before
     bucket.client.close()

@@ -1,6 +1,7 @@
 """The ledger on Redis: a few servers of our own, or a Redis Cluster. Needs ``nextrade[redis]``."""
 
+from .batches import BucketBatches
 from .ledger import RedisLedger
 from .shards import ClusterShards
 
-__all__ = ["ClusterShards", "RedisLedger"]
+__all__ = ["BucketBatches", "ClusterShards", "RedisLedger"]

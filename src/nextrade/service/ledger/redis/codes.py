@@ -20,7 +20,7 @@ from ....errors import (
 
 __all__ = ["ERRORS", "VERSION", "Answer", "Call", "HoldState", "Purpose"]
 
-VERSION = 1
+VERSION = 2
 """Version of the records in calls and in buckets."""
 
 
@@ -38,6 +38,7 @@ class Answer(IntEnum):
     STALE_EPOCH = 22
     GAP = 23
     LATE = 24
+    EARLY = 25
     TOO_LITTLE = 30
     OVERFLOW = 31
     NOT_ASCENDING = 32
@@ -45,6 +46,7 @@ class Answer(IntEnum):
     UNKNOWN_REFERENCE = 34
     FINISHED = 35
     FULL = 36
+    UNPUBLISHED = 37
 
 
 class Call(IntEnum):
@@ -88,6 +90,7 @@ ERRORS: dict[Answer, tuple[type[LedgerError], str]] = {
     Answer.STALE_EPOCH: (StaleEpoch, "has seen a higher epoch for this partition:"),
     Answer.GAP: (Gap, "lacks a batch between this one and the last it settled:"),
     Answer.LATE: (Gap, "has settled a batch that this reservation knows nothing of:"),
+    Answer.EARLY: (Gap, "lacks a batch that this reservation comes after:"),
     Answer.TOO_LITTLE: (InsufficientFunds, "has too little for this call"),
     Answer.OVERFLOW: (AmountOverflow, "has no room for so much"),
     Answer.NOT_ASCENDING: (BadPostings, "found a posting out of order:"),
@@ -95,5 +98,6 @@ ERRORS: dict[Answer, tuple[type[LedgerError], str]] = {
     Answer.UNKNOWN_REFERENCE: (UnknownReference, "knows no hold of this reference"),
     Answer.FINISHED: (HoldFinished, "says that this hold ended the other way"),
     Answer.FULL: (LedgerUnavailable, "has too many unfinished transfers: call finish_transfers"),
+    Answer.UNPUBLISHED: (LedgerUnavailable, "has too many changes that nobody has published:"),
 }
 """The exception of each refusal, and what the bucket that refuses says of itself."""

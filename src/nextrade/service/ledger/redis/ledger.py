@@ -8,12 +8,13 @@ taken effect in some buckets: repeat it, and the rest follows.
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ...._balances import ASSETS
+from ....domain.protocol.ports import Reserve, Settle
 from ....errors import Gap, LedgerError, ReferenceReused, UnknownReference
 from ..protocol import (
     as_postings,
@@ -25,11 +26,11 @@ from ..protocol import (
     wanted_balances,
 )
 from . import looking
+from .batches import BucketBatches, fenced
 from .bucket_map import BUCKETS, BucketMap
+from .calls import call, fence_record
 from .chains import Chain
-from .codes import ERRORS, VERSION, Answer, Call, Purpose
-from .library import library
-from .link import packed
+from .codes import VERSION, Answer, Call, Purpose
 from .shards import PATIENCE_S, ClusterShards, NamedShards, Shards
 
 __all__ = ["RedisLedger"]
@@ -51,6 +52,7 @@ class RedisLedger:
         self.shards = Shards(_placement(shards), patience_s=patience_s)
         self.shards.check_library()
         self.map = self.shards.map
+        self.batches = BucketBatches(self.shards)
         self._chains: dict[int, Chain] = {}
         # By partition and frame: the buckets that keep an answer to it.
         self._frames: dict[tuple[int, int], tuple[int, ...]] = {}
@@ -72,14 +74,7 @@ class RedisLedger:
         new.store_map()
         new.load_library()
         terms = struct.pack("<Iq", VERSION, new.map.share)
-        replies = new.exchange(
-            [
-                (bucket, _function("found", new.map, Call.FOUND, bucket, terms))
-                for bucket in range(buckets)
-            ]
-        )
-        for bucket, reply in enumerate(replies):
-            _done(bucket, reply)
+        call(new, Call.FOUND, [(bucket, (terms,)) for bucket in range(buckets)])
         new.close()
         return cls(shards, patience_s)
 
@@ -95,11 +90,8 @@ class RedisLedger:
 
     def open_partition(self, partition: int, epoch: int) -> int:
         """Take a partition over; return the last batch that is settled in every bucket."""
-        check_batch(partition, epoch)
-        record = struct.pack("<IQ", partition, epoch)
-        replies = self._call(Call.FENCE, [(b, (record,)) for b in range(self.map.buckets)])
-        watermarks = [reply[1] for reply in replies]
-        self._chains[partition] = Chain.of(epoch, watermarks)
+        settled = [text for text, _ in fenced(self.shards, partition, epoch)]
+        self._chains[partition] = Chain.of(epoch, settled)
         return self._chains[partition].settled
 
     def _chain(self, partition: int, epoch: int) -> Chain:
@@ -123,20 +115,19 @@ class RedisLedger:
         rows, groups = self._grouped(requests, np.flatnonzero(amounts))
         known = self._frames.setdefault((partition, frame_id), ())
         self._frames[partition, frame_id] = tuple({*known, *(bucket for bucket, _ in groups)})
-        calls = []
-        for bucket, part in groups:
-            watermark = chain.watermarks[bucket]
-            record = struct.pack("<IQQQ", partition, frame_id, epoch, watermark)
-            calls.append((bucket, (record, part)))
+        reserves = [
+            Reserve(bucket, chain.watermarks[bucket], ((frame_id, part),))
+            for bucket, part in groups
+        ]
         try:
-            replies = self._call(Call.RESERVE, calls)
+            answers = self.batches.turn(partition, epoch, [], reserves)
         except Gap:
             # What is known here of the buckets is old: it is read anew before the next attempt.
             self._chains.pop(partition, None)
             raise
-        if replies:
-            answers = b"".join(reply[1] for reply in replies)
-            granted[rows] = np.frombuffer(answers, np.uint8).astype(np.bool_)
+        if answers:
+            text = b"".join(answer for (answer,) in answers)
+            granted[rows] = np.frombuffer(text, np.uint8).astype(np.bool_)
         return granted
 
     def settle(
@@ -153,7 +144,8 @@ class RedisLedger:
         chain = self._chain(partition, epoch)
         if batch <= chain.settled:
             # Another worker may have taken over since; then even this must say so.
-            self._call(Call.FENCE, [(partition % self.map.buckets, (_fence(partition, epoch),))])
+            record = fence_record(partition, epoch)
+            call(self.shards, Call.FENCE, [(partition % self.map.buckets, (record,))])
             return
         if batch != chain.settled + 1:
             raise Gap(
@@ -168,20 +160,20 @@ class RedisLedger:
         bits = bytearray((self.map.buckets + 7) // 8)
         for bucket in touched:
             bits[bucket // 8] |= 1 << bucket % 8
-        calls = []
-        for bucket in touched:
-            if chain.watermarks[bucket] == batch:
-                continue
-            record = struct.pack("<IQQQ", partition, epoch, batch, chain.watermarks[bucket])
-            arguments = (
-                record,
+        settles = [
+            Settle(
+                bucket,
+                batch,
+                chain.watermarks[bucket],
                 bytes(bits),
                 parts.get(bucket, b""),
-                b"".join(endings.get(bucket, ())),
+                tuple(endings.get(bucket, ())),
             )
-            calls.append((bucket, arguments))
+            for bucket in touched
+            if chain.watermarks[bucket] != batch
+        ]
         try:
-            self._call(Call.SETTLE, calls)
+            self.batches.turn(partition, epoch, settles, [])
         except LedgerError:
             # What each bucket did is not known here: it is read anew before the next attempt.
             self._chains.pop(partition, None)
@@ -190,14 +182,14 @@ class RedisLedger:
         for frame in frames:
             self._frames.pop((partition, int(frame)), None)
 
-    def _endings(self, partition: int, frames: Sequence[int]) -> dict[int, list[bytes]]:
+    def _endings(self, partition: int, frames: Sequence[int]) -> dict[int, list[int]]:
         """By bucket: the frames whose answers it may now forget."""
-        endings: dict[int, list[bytes]] = {}
+        endings: dict[int, list[int]] = {}
         for frame in frames:
             # A frame that another worker reserved for may have an answer anywhere.
             buckets = self._frames.get((partition, int(frame)), range(self.map.buckets))
             for bucket in buckets:
-                endings.setdefault(bucket, []).append(struct.pack("<Q", frame))
+                endings.setdefault(bucket, []).append(int(frame))
         return endings
 
     def _grouped(
@@ -283,7 +275,7 @@ class RedisLedger:
         claim = _CLAIM.pack(purpose, account, asset, amount, other_account)
         bucket = self.map.of_reference(name)
         try:
-            self._call(Call.CLAIM, [(bucket, (claim, name))])
+            call(self.shards, Call.CLAIM, [(bucket, (claim, name))])
         except ReferenceReused as error:
             raise ReferenceReused(f"reference {reference!r} belongs to another call") from error
         return name, claim
@@ -297,10 +289,10 @@ class RedisLedger:
             raise UnknownReference(f"nothing was held under reference {reference!r}")
         return _CLAIM.unpack(claim)[1], claim, name
 
-    def _one(self, call: Call, account: int, claim: bytes, name: bytes) -> bool:
+    def _one(self, code: Call, account: int, claim: bytes, name: bytes) -> bool:
         """Make one change in the bucket of an account; False if it was made before."""
-        ((code, *_),) = self._call(call, [(self.map.of_account(account), (claim, name))])
-        return bool(code == Answer.DONE)
+        ((answer, *_),) = call(self.shards, code, [(self.map.of_account(account), (claim, name))])
+        return bool(answer == Answer.DONE)
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -328,52 +320,11 @@ class RedisLedger:
 
     def trim_outbox(self, bucket: int, first_kept: int) -> None:
         """Remove the records before this number, once they were published."""
-        self._call(Call.TRIM, [(bucket, (struct.pack("<Q", first_kept),))])
-
-    # --- calls ---------------------------------------------------------------------------------
-
-    def _call(self, call: Call, parts: Sequence[tuple[int, tuple[bytes, ...]]]) -> list[Any]:
-        """Call a function at each of these buckets; raises what the first refusal means."""
-        if not parts:
-            return []
-        name = call.name.lower()
-        replies = self.shards.exchange(
-            [
-                (bucket, _function(name, self.map, call, bucket, *arguments))
-                for bucket, arguments in parts
-            ]
-        )
-        for (bucket, _), reply in zip(parts, replies, strict=True):
-            _done(bucket, reply)
-        return replies
+        call(self.shards, Call.TRIM, [(bucket, (struct.pack("<Q", first_kept),))])
 
 
 def _placement(shards: Mapping[str, str] | ClusterShards) -> NamedShards | ClusterShards:
     return shards if isinstance(shards, ClusterShards) else NamedShards(shards)
-
-
-def _function(name: str, bucket_map: BucketMap, call: Call, bucket: int, *parts: bytes) -> bytes:
-    """Return the command that calls a function at a bucket."""
-    head = bucket_map.head(call, bucket)
-    return packed(b"FCALL", f"nextrade_{name}", 1, bucket_map.key(bucket), head, *parts)
-
-
-def _fence(partition: int, epoch: int) -> bytes:
-    return struct.pack("<IQ", partition, epoch)
-
-
-def _done(bucket: int, reply: Any) -> None:
-    """Raise what a function's answer means, unless it is done, or was before."""
-    try:
-        answer = Answer(reply[0])
-    except (ValueError, TypeError, IndexError) as error:
-        raise LedgerError(
-            f"bucket {bucket} gave an answer that {library().digest} does not give: {reply!r}"
-        ) from error
-    if answer in ERRORS:
-        error_class, text = ERRORS[answer]
-        detail = " ".join(str(part) for part in reply[1:] if isinstance(part, int))
-        raise error_class(f"bucket {bucket} {text} {detail}".rstrip())
 
 
 def _names(text: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....domain.postings import BALANCE_DTYPE
-from ....errors import UnknownBucket, WrongMap
+from ....errors import UnknownBucket, WrongLibrary, WrongMap
 from ..protocol import TOTAL_DTYPE
 from .codes import VERSION, Call, Purpose
 from .link import packed
@@ -26,6 +26,8 @@ __all__ = [
     "account_balances",
     "bucket_totals",
     "outbox",
+    "outbox_sizes",
+    "partition_sums",
     "read_fields",
     "read_pairs",
     "totals",
@@ -52,6 +54,8 @@ MOST_FIELDS = 5000
 _NOTHING = bytes(16)
 _NO_TOTALS = bytes(32)
 _CLAIM = struct.Struct("<BIIqI")
+_TOTALS = struct.Struct("<qqqq")
+_PAIR = struct.Struct("<qq")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ def read_fields(
         founding = reply.pop(0)
         if founding is None:
             raise UnknownBucket(f"bucket {bucket} was never founded, or its data is gone")
-        if founding[:12] != shards.map.head(Call.FENCE, bucket)[4:] or founding[12] != VERSION:
+        if founding[12] != VERSION:
+            raise WrongLibrary(f"bucket {bucket} has records of another version than this client's")
+        if founding[:12] != shards.map.head(Call.FENCE, bucket)[4:]:
             raise WrongMap(f"bucket {bucket} belongs to another map than this client's")
     return replies
 
@@ -121,9 +127,7 @@ def account_balances(shards: Shards, account: int) -> npt.NDArray[np.void]:
     return records[(records["available"] | records["held"]) != 0]
 
 
-def bucket_totals(
-    shards: Shards, buckets: Iterable[int] | None = None, settled: bool = True
-) -> npt.NDArray[np.void]:
+def bucket_totals(shards: Shards, buckets: Iterable[int] | None = None) -> npt.NDArray[np.void]:
     """Return the sums that each bucket keeps (BUCKET_TOTAL_DTYPE), ascending."""
     chosen = range(shards.map.buckets) if buckets is None else list(buckets)
     seen = [
@@ -133,23 +137,56 @@ def bucket_totals(
     wanted, of_partitions = [], []
     for bucket, (assets, partitions) in zip(chosen, seen, strict=True):
         wanted.append((bucket, [b"T" + struct.pack("<I", asset) for asset in range(assets)]))
-        pairs = product(range(partitions if settled else 0), range(assets))
+        pairs = product(range(partitions), range(assets))
         of_partitions.append((bucket, [b"P" + struct.pack("<II", *pair) for pair in pairs]))
     rows = []
     for (bucket, _), values, sums in zip(
         wanted, read_fields(shards, wanted), read_fields(shards, of_partitions), strict=True
     ):
         for asset, value in enumerate(values):
-            if value is not None:
-                own = [text for text in sums[asset :: len(values)] if text]
-                by_partition = sum(int.from_bytes(text, "little", signed=True) for text in own)
-                rows.append((bucket, asset, *struct.unpack("<qqqq", value), by_partition))
+            own = [_PAIR.unpack(text) for text in sums[asset :: len(values)] if text]
+            if value is None and not own:
+                continue
+            available, held, outside, transfers = _TOTALS.unpack(value or _NO_TOTALS)
+            of_batches = sum(first for first, _ in own), sum(second for _, second in own)
+            amounts = (available + of_batches[0], held + of_batches[1], outside, transfers)
+            rows.append((bucket, asset, *map(_wrapped, (*amounts, sum(of_batches)))))
     return np.array(rows, BUCKET_TOTAL_DTYPE)
+
+
+def _wrapped(number: int) -> int:
+    """Return a number as 64 bits have it: the buckets count so (lua/include/totals.lua)."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def partition_sums(shards: Shards, partition: int) -> list[tuple[int, int, int, int]]:
+    """Bucket, asset, sum of postings, and amount held: what one partition did, ascending."""
+    chosen = range(shards.map.buckets)
+    marks = read_fields(shards, [(bucket, [b"N"]) for bucket in chosen])
+    assets = [struct.unpack("<II", text)[0] if text else 0 for (text,) in marks]
+    fields = [
+        (bucket, [b"P" + struct.pack("<II", partition, asset) for asset in range(assets[bucket])])
+        for bucket in chosen
+    ]
+    rows = []
+    for bucket, values in enumerate(read_fields(shards, fields)):
+        for asset, text in enumerate(values):
+            if text is not None:
+                available, held = _PAIR.unpack(text)
+                rows.append((bucket, asset, _wrapped(available + held), held))
+    return rows
+
+
+def outbox_sizes(shards: Shards) -> list[int]:
+    """Return how many records each bucket's outbox has; a record does not say how old it is."""
+    states = read_fields(shards, [(bucket, [b"O"]) for bucket in range(shards.map.buckets)])
+    pairs = [struct.unpack("<QQ", state) if state else (0, 0) for (state,) in states]
+    return [after - first for first, after in pairs]
 
 
 def totals(shards: Shards) -> npt.NDArray[np.void]:
     """Return the sums over all buckets (TOTAL_DTYPE), ascending by asset."""
-    of_buckets = bucket_totals(shards, settled=False)
+    of_buckets = bucket_totals(shards)
     result = np.zeros(len(assets := np.unique(of_buckets["asset"])), TOTAL_DTYPE)
     for total, asset in zip(result, assets, strict=True):
         of_asset = of_buckets[of_buckets["asset"] == asset]

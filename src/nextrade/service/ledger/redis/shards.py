@@ -2,7 +2,7 @@
 
 All calls of one ``exchange`` go out before the first reply is read, and every function in
 ``lua/`` may be repeated. So a call whose reply was lost is sent again until the server answers
-or patience ends.
+or patience ends, and with it the calls to the same bucket that were sent behind it.
 """
 
 import time
@@ -241,13 +241,17 @@ class Shards:
                     again, why = [*again, k], f"{address}: {reply}"
                 else:
                     replies[k] = reply
+        # A call is never carried out ahead of one to the same bucket that stands before it: what
+        # was sent behind one that failed is sent again behind it, and answers the same.
+        failed = {calls[k][0]: k for k in sorted(again, reverse=True)}
+        again = [k for k in left if k >= failed.get(calls[k][0], len(calls))]
         if again:
             # A server that is gone may have been replaced by another one.
             try:
                 self.placement.look_again()
             except LedgerUnavailable as error:
                 why = str(error)
-        return sorted(again), why
+        return again, why
 
     def _redirected(self, address: str, command: bytes, error: ReplyError) -> Any:
         """Return the reply of the server that an error points to, or the error if it will pass.
