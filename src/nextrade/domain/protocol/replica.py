@@ -22,9 +22,10 @@ from ..listings import Listings
 from ..partition import Outcome, Partition, Reservations
 from ..postings import POSTING_DTYPE, REQUEST_DTYPE
 from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
+from .limits import Limits
 from .messages import FRAME_ENTRY_DTYPE, write_messages
 from .ports import Answer, Reserve, Settle
-from .remembered import MOST_FRAMES, Remembered
+from .remembered import Remembered
 
 __all__ = ["Done", "Plan", "Replica"]
 
@@ -65,18 +66,24 @@ class Replica:
         listings: Listings,
         number: int,
         buckets: int,
-        *,
+        limits: Limits,
         partition: Partition | None = None,
-        most_frames: int = MOST_FRAMES,
     ) -> None:
         self.number = number
         self.buckets = buckets
-        self.partition = Partition(listings, number) if partition is None else partition
+        if partition is None:
+            partition = Partition(
+                listings,
+                number,
+                posting_limit=limits.posting_limit,
+                event_limit=limits.event_limit,
+            )
+        self.partition = partition
         self.batch = 0
         self.time_ns = 0
         self.heads = [0] * buckets
         self.tiers: dict[int, int] = {}
-        self.remembered = Remembered(most_frames)
+        self.remembered = Remembered(limits.remembered)
 
     # --- a batch of commands -------------------------------------------------------------------
 
@@ -174,9 +181,14 @@ class Replica:
             self.tiers[account] = min(tier, 255)
         return self._done(entry, _nothing(), {})
 
-    def void(self, frame: npt.NDArray[np.void], answers: Sequence[Answer], now_ns: int) -> Done:
-        """End a frame without running it: what buckets hold for it goes back to its owners."""
-        identity = int(frame["identity"][0])
+    def void(
+        self,
+        frame: npt.NDArray[np.void],
+        identity: int,
+        answers: Sequence[Answer],
+        now_ns: int,
+    ) -> Done:
+        """End a frame without running it; what buckets hold under the id goes back."""
         endings = [(answer.bucket, 0, identity) for answer in answers]
         entry = Entry(
             EntryKind.VOID,

@@ -27,8 +27,8 @@ from ...errors import SnapshotError, StoreError
 from ..listings import Listings
 from ..partition import Partition
 from .frames import TIER_DTYPE
+from .limits import Limits
 from .messages import FRAME_ENTRY_DTYPE
-from .remembered import MOST_FRAMES
 from .replica import Replica
 
 __all__ = ["restore_replica", "snapshot_replica"]
@@ -63,14 +63,14 @@ def restore_replica(
     number: int,
     buckets: int,
     snapshot: bytes,
-    most_frames: int = MOST_FRAMES,
+    limits: Limits,
 ) -> Replica:
     """The replica that wrote a snapshot; a new one if it is empty.
 
     Raises StoreError if the bytes are those of something else.
     """
     if not snapshot:
-        return Replica(listings, number, buckets, most_frames=most_frames)
+        return Replica(listings, number, buckets, limits)
     if len(snapshot) < _HEAD.size or snapshot[:4] != MAGIC:
         raise StoreError(f"what is stored as a snapshot of partition {number} is none")
     _, version, own, own_buckets, *state = _HEAD.unpack_from(snapshot)
@@ -90,10 +90,16 @@ def restore_replica(
         at += frames.nbytes
         tiers = np.frombuffer(snapshot, TIER_DTYPE, tier_count, at)
         at += tiers.nbytes
-        partition = Partition.restore(listings, number, snapshot[at:])
+        partition = Partition.restore(
+            listings,
+            number,
+            snapshot[at:],
+            posting_limit=limits.posting_limit,
+            event_limit=limits.event_limit,
+        )
     except (ValueError, SnapshotError) as error:
         raise StoreError(f"the stored snapshot of partition {number}: {error}") from error
-    replica = Replica(listings, number, buckets, partition=partition, most_frames=most_frames)
+    replica = Replica(listings, number, buckets, limits, partition)
     replica.batch, replica.time_ns = batch, time_ns
     replica.heads = heads.tolist()
     replica.tiers = dict(tiers.tolist())

@@ -20,25 +20,25 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ...dtypes import COMMAND_DTYPE
 from ...errors import (
     BadFrame,
     BusLost,
     LedgerUnavailable,
     NexTradeError,
+    ReferenceReused,
     StaleEpoch,
     StoreUnavailable,
 )
 from ..listings import Listings
-from .frames import Frame, FrameKind, Verdict, decode, identity_of
+from .frames import Frame, FrameKind, Verdict, decode
 from .ids import milliseconds_of
+from .limits import Limits
 from .ports import BatchLedger, BookStore, Bus, Clock, Delivery, Reserve
-from .remembered import MOST_FRAMES
 from .replica import Done, Replica, frame_record
 from .replica_snapshot import restore_replica, snapshot_replica
 from .takeover import missing_settles, replayed
 
-__all__ = ["Limits", "Stopping", "Worker"]
+__all__ = ["Stopping", "Worker"]
 
 _T = TypeVar("_T")
 _FIRST_PAUSE_S: Final = 0.02
@@ -58,24 +58,6 @@ _REASONS: Final = {
 
 class Stopping(NexTradeError):
     """The worker was told to stop while a server did not answer."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much a worker takes on at once, and how long it keeps things."""
-
-    frames: int = 1024
-    """Frames of one batch."""
-    frame_bytes: int = 4096 * COMMAND_DTYPE.itemsize
-    """Bytes of the frames of one batch; a single frame may be larger."""
-    remembered: int = MOST_FRAMES
-    """Frame ids that are kept to tell repetitions."""
-    abandoned_ms: int = 600_000
-    """How long a frame may keep what it reserved without coming again."""
-    entries: int = 20_000
-    """Batches after which a snapshot is kept."""
-    entry_bytes: int = 32 << 20
-    """Bytes of entries after which a snapshot is kept; or twice the last snapshot, if more."""
 
 
 @dataclass
@@ -227,7 +209,7 @@ class Worker:
         if frame.kind == FrameKind.VERDICT:
             return self._condemned(delivery, frame, seen)
         if known is not None and known.verdict != Verdict.RUN:
-            self._bury_later(delivery, _REASONS[Verdict(known.verdict)])
+            self._bury_later(message, _REASONS[Verdict(known.verdict)], identity)
             return None
         if known is not None or identity in seen:
             if frame.crc == (seen[identity] if known is None else known.crc):
@@ -248,8 +230,10 @@ class Worker:
         """A message that is no frame of ours: it reserved nothing, and has a name by its bytes."""
         assert self.replica is not None
         odd = _odd_identity(delivery.body)
-        if odd in seen or self.replica.remembered.find(odd) is not None:
-            self._bury_later(delivery, reason)
+        if self.replica.remembered.find(odd) is not None:
+            self._bury_later(delivery.body, reason, odd)
+            return None
+        if odd in seen:
             return None
         seen[odd] = 0
         return self._sentence(delivery, odd, 0, verdict, reason)
@@ -262,11 +246,14 @@ class Worker:
         known = self.replica.remembered.find(identity)
         if known is not None or identity in seen:
             if known is not None and known.verdict != Verdict.RUN:
-                self._bury_later(delivery._replace(body=frame.about), reason)
+                self._bury_later(frame.about, reason, identity)
             return None
         seen[identity] = 0
         crc = 0 if identity >> 63 else decode(frame.about).crc
-        group = self._sentence(delivery, identity, crc, frame.verdict, reason)
+        verdict = frame.verdict
+        if self.replica.remembered.too_old(identity):
+            verdict = Verdict.TOO_OLD  # it may have run: nobody shall take it for one that did not
+        group = self._sentence(delivery, identity, crc, verdict, reason)
         group.burials = [(frame.about, reason, identity)]
         return group
 
@@ -285,9 +272,9 @@ class Worker:
         else:
             flight.deliveries += deliveries
 
-    def _bury_later(self, delivery: Delivery, reason: str) -> None:
+    def _bury_later(self, message: bytes, reason: str, identity: int) -> None:
         """The worker that ended this frame may have died before it was a dead letter."""
-        burial = (delivery.body, reason, identity_of(delivery.body))
+        burial = message, reason, identity
         flight = self._settling or self._publishing
         if flight is None:
             self._bury([burial])
@@ -302,7 +289,11 @@ class Worker:
         if group.kind == FrameKind.COMMANDS:
             commands = np.concatenate([frame.records for frame in group.frames])
             plan = replica.plan(group.table(), commands, self._clock.now_ns())
-            answers = self._turn(plan.reserves)
+            try:
+                answers = self._turn(plan.reserves)
+            except ReferenceReused:
+                self._collided(group)
+                return
             done = replica.run(plan, answers)
         elif group.kind == FrameKind.TIERS:
             self._turn([])
@@ -310,7 +301,8 @@ class Worker:
             done = replica.give_tiers(group.table(), group.frames[0].records, now)
         else:
             self._turn([])
-            done = self._voided(group.table())
+            table = group.table()
+            done = self._voided(table, int(table["identity"][0]))
         self._commit(done, group.deliveries, group.burials)
         self._proceed()
 
@@ -321,13 +313,28 @@ class Worker:
             self._turn([])
             self._commit(self.replica.proceed(), [], [])
 
-    def _voided(self, table: npt.NDArray[np.void]) -> Done:
+    def _collided(self, group: _Group) -> None:
+        """Another frame of the same id reserved and never came to its batch: find out which of
+        these it is about, and end that one. The other may come again, and reserves anew."""
+        for delivery, record, frame in zip(
+            group.deliveries, group.records, group.frames, strict=True
+        ):
+            if len(group.frames) > 1:
+                self._batch(_Group(group.kind, [delivery], [record], [frame]))
+                continue
+            self._turn([])
+            odd = _odd_identity(delivery.body)
+            done = self._voided(frame_record(odd, frame.crc, 0, Verdict.REUSED_ID), frame.identity)
+            burial = (delivery.body, _REASONS[Verdict.REUSED_ID], odd)
+            self._commit(done, [delivery], [burial])
+
+    def _voided(self, table: npt.NDArray[np.void], identity: int) -> Done:
+        """End a frame with a verdict, and give back what buckets hold under this id."""
         assert self.replica is not None
-        identity = int(table["identity"][0])
         answers = []
         if not identity >> 63:
             answers = self._insist(lambda: self._ledger.answers(self.number, identity))
-        return self.replica.void(table, answers, self._clock.now_ns())
+        return self.replica.void(table, identity, answers, self._clock.now_ns())
 
     def _commit(
         self, done: Done, deliveries: list[Delivery], burials: list[tuple[bytes, str, int]]
@@ -339,6 +346,10 @@ class Worker:
         self._noted_cleared = cleared
         self._since_snapshot += 1
         self._bytes_since_snapshot += len(done.entry)
+        if self._waiting:
+            self._waiting.difference_update(
+                identity for settle in done.settles for identity in settle.frames
+            )
         self._settling = _Flight(done, deliveries, burials)
 
     def _turn(self, reserves: list[Reserve]) -> list[list[bytes]]:
@@ -378,10 +389,6 @@ class Worker:
         self._publishing = None
         if flight.deliveries:
             self._bus.acknowledge(flight.deliveries)
-        if self._waiting:
-            assert self.replica is not None
-            remembered = self.replica.remembered
-            self._waiting = {one for one in self._waiting if remembered.find(one) is None}
 
     def _sent_and_confirmed(self, flight: _Flight) -> None:
         try:
@@ -412,8 +419,9 @@ class Worker:
         if now_ms - self._taken_over_ms > self.limits.abandoned_ms:
             for identity in sorted(self._waiting):
                 if now_ms - milliseconds_of(identity) > self.limits.abandoned_ms:
-                    done = self._voided(frame_record(identity, 0, 0, Verdict.ABANDONED))
-                    self._commit(done, [], [])
+                    self._waiting.discard(identity)
+                    table = frame_record(identity, 0, 0, Verdict.ABANDONED)
+                    self._commit(self._voided(table, identity), [], [])
                     self._finish()
 
     def _note_cleared(self) -> None:
@@ -447,23 +455,18 @@ class Worker:
         self.epoch, self.cleared = acquired.epoch, acquired.cleared
         self._noted_cleared = acquired.cleared
         buckets = self._ledger.buckets
-        replica = restore_replica(
-            self._listings, number, buckets, acquired.snapshot, self.limits.remembered
-        )
+        replica = restore_replica(self._listings, number, buckets, acquired.snapshot, self.limits)
         history = replayed(replica, acquired)
         marks = self._insist(lambda: self._ledger.fence(number, acquired.epoch))
+        waiting = {identity for mark in marks for identity in mark.waiting}
         for settles in missing_settles(number, acquired, history, marks):
             self._insist(lambda s=settles: self._ledger.turn(number, acquired.epoch, s, []))  # type: ignore[misc]
+            waiting.difference_update(frame for settle in settles for frame in settle.frames)
         self.replica = replica
         self._since_snapshot = len(acquired.entries)
         self._bytes_since_snapshot = sum(map(len, acquired.entries))
         self._snapshot_bytes = len(acquired.snapshot)
-        self._waiting = {
-            identity
-            for mark in marks
-            for identity in mark.waiting
-            if replica.remembered.find(identity) is None
-        }
+        self._waiting = waiting
         self._taken_over_ms = self._clock.now_ns() // _MILLISECOND
         for done in history.uncleared:
             self._publish(_Flight(done, []))

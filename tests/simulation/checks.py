@@ -1,0 +1,173 @@
+"""What must hold after a schedule has come to rest."""
+
+from collections import defaultdict
+
+from nextrade import EventKind
+from nextrade.domain.protocol.entries import EntryKind, read_entry
+from nextrade.domain.protocol.frames import FrameKind, Verdict, decode, identity_of
+from nextrade.domain.protocol.messages import Message, read_message
+from nextrade.domain.protocol.replica_snapshot import restore_replica
+from nextrade.domain.protocol.takeover import replayed
+from nextrade.domain.protocol.worker import _odd_identity
+
+from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
+from .servers import Broken
+
+_QUIET = (Verdict.RUN, Verdict.ABANDONED)
+
+
+def check(play: Play) -> None:
+    """Raise Broken for the first thing that must not be."""
+    messages = heard(play)
+    money(play, messages)
+    holds(play)
+    frames(play, messages)
+    dead_letters(play, messages)
+
+
+def heard(play: Play) -> list[Message]:
+    """The stream as a consumer takes it: nothing twice, nothing missing."""
+    accepted: list[Message] = []
+    bytes_of: dict[tuple[int, int], bytes] = {}
+    batch, index = 1, 0
+    for text in play.world.broker.stream:
+        message = read_message(text)
+        name = message.batch, message.first_index
+        if name in bytes_of:
+            if bytes_of[name] != text:
+                raise Broken(f"two different messages have the name {name}")
+            continue
+        if name != (batch, index):
+            raise Broken(f"the stream goes on with {name} after {(batch, index)}")
+        bytes_of[name] = text
+        accepted.append(message)
+        batch, index = (batch, message.next_index) if message.more else (batch + 1, 0)
+    if batch - 1 != play.world.store.batch:
+        raise Broken(f"the stream ends with {batch - 1}, the store with {play.world.store.batch}")
+    return accepted
+
+
+def money(play: Play, messages: list[Message]) -> None:
+    """What each account has is what it had, and what its trades changed."""
+    owned = {(account, asset): MONEY for account in range(1, ACCOUNTS + 1) for asset in range(2)}
+    for message in messages:
+        for event in message.events[message.events["kind"] == EventKind.TRADE]:
+            taker, maker = int(event["owner"]), int(event["maker_owner"])
+            buyer, seller = (taker, maker) if event["side"] == 0 else (maker, taker)
+            lots, ticks = int(event["qty_lots"]), int(event["price_ticks"])
+            for account, sign in ((buyer, 1), (seller, -1)):
+                owned[account, 0] += sign * lots
+                owned[account, 1] -= sign * lots * ticks
+    for bucket in play.world.buckets:
+        for (account, asset), balance in bucket.balances.items():
+            if min(balance) < 0:
+                raise Broken(f"account {account} has {balance} of asset {asset}")
+            if sum(balance) != owned.get((account, asset), 0):
+                raise Broken(
+                    f"account {account} has {balance} of asset {asset}; its trades leave"
+                    f" {owned.get((account, asset), 0)}"
+                )
+
+
+def holds(play: Play) -> None:
+    """What is held is what open orders hold, and nothing waits for an end."""
+    acquired = play.world.store.look()
+    replica = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, play.limits)
+    replayed(replica, acquired)
+    expected: dict[tuple[int, int], int] = defaultdict(int)
+    for order in replica.partition.open_orders():
+        expected[int(order["account"]), int(order["asset"])] += int(order["held"])
+    for number, bucket in enumerate(play.world.buckets):
+        if bucket.answers:
+            raise Broken(f"bucket {number} still keeps answers to {list(bucket.answers)}")
+        for key, (_, held) in bucket.balances.items():
+            if held != expected[key]:
+                raise Broken(f"{key}: {held} is held, and orders hold {expected[key]}")
+        if bucket.watermark != replica.heads[number]:
+            raise Broken(f"bucket {number} stands at {bucket.watermark}, not {replica.heads}")
+
+
+def frames(play: Play, messages: list[Message]) -> None:
+    """Each frame that was not thrown away has one outcome, and each of its commands."""
+    verdicts: dict[int, list[int]] = defaultdict(list)
+    ran: dict[int, tuple[int, int]] = {}
+    for message in messages:
+        for identity, crc, records, verdict, _ in message.frames.tolist():
+            verdicts[identity].append(verdict)
+            if verdict == Verdict.RUN:
+                ran[identity] = crc, records
+    for identity, sent in play.published.items():
+        found = verdicts.pop(identity, [])
+        if not found and identity in play.purged:
+            continue
+        # One that was forgotten may be told off when it comes again; it has run all the same. And
+        # of two with one id the other may have reserved, and be given up.
+        after = {Verdict.TOO_OLD, Verdict.ABANDONED} if len(sent) > 1 else {Verdict.TOO_OLD}
+        if set(found[1:]) <= after:
+            found = found[:1]
+        if len(found) != 1:
+            raise Broken(f"frame {identity} has the verdicts {found}")
+        if found == [Verdict.RUN] and ran[identity] not in [
+            (one.crc, len(one.records) if one.kind == FrameKind.COMMANDS else 0)
+            for one in map(decode, sent)
+        ]:
+            raise Broken(f"of frame {identity} something ran that was never sent")
+    for message_sent in play.strange:
+        verdicts.pop(identity_of(message_sent), None)
+    odd = [identity for identity in verdicts if not identity >> 63]
+    if odd:
+        raise Broken(f"frames that nobody sent ended: {odd}")
+    orders(messages)
+
+
+def orders(messages: list[Message]) -> None:
+    """Every command has an event of its own; no order is taken in twice."""
+    begun: dict[int, int] = defaultdict(int)
+    commands, answered = 0, set()
+    for message in messages:
+        if len(message.frames):
+            if len(answered) != commands:
+                raise Broken(f"{commands} commands before batch {message.batch}: {answered}")
+            commands = int(message.frames["records"].sum())
+            answered = set()
+        answered |= set(message.events["command"].tolist())
+        # One of no side opens a mass cancel.
+        accepted = (message.events["kind"] == EventKind.ACCEPTED) & (message.events["side"] != 2)
+        for order_id in message.events["order_id"][accepted].tolist():
+            begun[order_id] += 1
+    if len(answered) != commands:
+        raise Broken(f"{commands} commands at the end, events of {answered}")
+    twice = [order_id for order_id, count in begun.items() if count > 1]
+    if twice:
+        raise Broken(f"orders {twice} were taken in twice")
+
+
+def dead_letters(play: Play, messages: list[Message]) -> None:
+    """What did not run is a dead letter, and nothing else is."""
+    verdicts: dict[int, set[int]] = defaultdict(set)
+    for message in messages:
+        for identity, _, _, verdict, _ in message.frames.tolist():
+            verdicts[identity].add(verdict)
+    gone = {name for body in play.purged_bodies for name in names_of(body)}
+    buried = {name for body, _, _ in play.world.broker.dead for name in names_of(body)}
+    for identity, found in verdicts.items():
+        if not found <= set(_QUIET) and identity not in buried | gone:
+            raise Broken(f"{identity} ended with {found}, and is no dead letter")
+    for body, _, _ in play.world.broker.dead:
+        ends = [found for name in names_of(body) for found in verdicts[name]]
+        if set(ends) <= {Verdict.RUN}:
+            raise Broken(f"{identity_of(body)} is a dead letter, and ended with {ends}")
+    bodies = {body for body, _, _ in play.world.broker.dead}
+    for message_sent in play.strange:
+        if message_sent not in bodies and message_sent not in play.purged_bodies:
+            raise Broken("a message that is no frame of this partition is no dead letter")
+
+
+def names_of(message: bytes) -> tuple[int, int]:
+    """The id of a message and the number that stands for its bytes."""
+    return identity_of(message), _odd_identity(message)
+
+
+def entries_of(play: Play) -> list[EntryKind]:
+    """What the batches were made of, for tests that want to see that all kinds came up."""
+    return [read_entry(text)[0].kind for text in play.world.store.entries.values()]
