@@ -5,6 +5,8 @@
 local codes = {
     -- The version of the records in calls and in buckets.
     VERSION = 2,
+    -- The same for the store of a partition.
+    STORE_VERSION = 1,
 
     -- Answers.
     DONE = 0,
@@ -27,6 +29,7 @@ local codes = {
     FINISHED = 35,
     FULL = 36,
     UNPUBLISHED = 37,
+    LOST = 40,
 
     -- Which function a call is meant for, so that no record is read as another's.
     CALL_FOUND = 1,
@@ -39,6 +42,16 @@ local codes = {
     CALL_CAPTURE = 8,
     CALL_REFUND = 9,
     CALL_TRIM = 10,
+    CALL_STORE_FOUND = 20,
+    CALL_STORE_ACQUIRE = 21,
+    CALL_STORE_LOOK = 22,
+    CALL_STORE_PAGE = 23,
+    CALL_STORE_COMMIT = 24,
+    CALL_STORE_CLEAR = 25,
+    CALL_STORE_PART = 26,
+    CALL_STORE_DROP = 27,
+    CALL_STORE_KEEP = 28,
+    CALL_STORE_TRIM = 29,
 
     -- What a reference stands for.
     FOR_CREDIT = 1,

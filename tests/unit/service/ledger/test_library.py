@@ -9,6 +9,7 @@ pytest.importorskip("hiredis", reason="the ledger on Redis needs nextrade[redis]
 
 from nextrade.service.ledger.redis import codes
 from nextrade.service.ledger.redis.library import assemble, library
+from nextrade.service.store import records
 
 ONE = {"one": "-- include: base\nlocal x = base.y"}
 
@@ -79,12 +80,14 @@ def test_codes_agree() -> None:
     in_python |= {f"FOR_{purpose.name}": purpose.value for purpose in codes.Purpose}
     in_python |= {state.name: state.value for state in codes.HoldState}
 
-    assert in_lua == in_python | {"VERSION": codes.VERSION}
+    versions = {"VERSION": codes.VERSION, "STORE_VERSION": codes.STORE_VERSION}
+    assert in_lua == in_python | versions
 
 
 def test_every_refusal_has_an_exception() -> None:
     """Each answer but DONE and REPEATED raises a class of its meaning."""
-    assert set(codes.ERRORS) == set(codes.Answer) - {codes.Answer.DONE, codes.Answer.REPEATED}
+    refusals = set(codes.Answer) - {codes.Answer.DONE, codes.Answer.REPEATED}
+    assert set(codes.ERRORS) | set(records.ERRORS) == refusals
 
 
 def test_functions_say_what_they_take() -> None:

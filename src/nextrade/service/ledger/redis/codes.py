@@ -18,10 +18,13 @@ from ....errors import (
     WrongMap,
 )
 
-__all__ = ["ERRORS", "VERSION", "Answer", "Call", "HoldState", "Purpose"]
+__all__ = ["ERRORS", "STORE_VERSION", "VERSION", "Answer", "Call", "HoldState", "Purpose"]
 
 VERSION = 2
 """Version of the records in calls and in buckets."""
+
+STORE_VERSION = 1
+"""Version of the records in calls to the store of a partition, and in stores."""
 
 
 class Answer(IntEnum):
@@ -47,6 +50,7 @@ class Answer(IntEnum):
     FINISHED = 35
     FULL = 36
     UNPUBLISHED = 37
+    LOST = 40
 
 
 class Call(IntEnum):
@@ -62,6 +66,16 @@ class Call(IntEnum):
     CAPTURE = 8
     REFUND = 9
     TRIM = 10
+    STORE_FOUND = 20
+    STORE_ACQUIRE = 21
+    STORE_LOOK = 22
+    STORE_PAGE = 23
+    STORE_COMMIT = 24
+    STORE_CLEAR = 25
+    STORE_PART = 26
+    STORE_DROP = 27
+    STORE_KEEP = 28
+    STORE_TRIM = 29
 
 
 class Purpose(IntEnum):
