@@ -384,7 +384,7 @@ cdef class Settlement:
             return done + self.levels() if want_levels else done
         slices = self.slices(commands)
         if want_levels:
-            slices[-1] += self.levels()
+            slices.append(slices.pop() + self.levels())
         self.waiting = slices[1:]
         return slices[0]
 

@@ -281,8 +281,8 @@ class Partition:
         for market, book in zip(self.markets, self._books, strict=True):
             digest.update(market.to_bytes(8, "little") + book.state_hash().to_bytes(8, "little"))
         digest.update(self.open_orders().tobytes())
-        for outcome in self._settlement.pending:
-            for part in outcome:
+        for waiting in self._settlement.pending:
+            for part in Outcome(*waiting):
                 digest.update(len(part).to_bytes(8, "little") + part.tobytes())
         return int.from_bytes(digest.digest(), "little")
 
