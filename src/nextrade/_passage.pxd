@@ -3,9 +3,12 @@
 First the door (``meet_door``), then the layout, market by market, of what may run (``lay_out``);
 then for each market stretches of commands that its book runs at one go (``stretch``) and whose
 events move the money (``settle``). Only the books themselves are called from ``_settle.pyx``.
+
+A command that was refused at the door is told of where its turn would be among those of its
+market (``tell_refused``), so that a market's events are in order wherever a slice ends.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ._door cimport (
@@ -17,9 +20,9 @@ from ._door cimport (
     ask,
 )
 from ._holds cimport Hold, fetch_hold, find_hold, reserve_holds
-from ._memory cimport grow, release
 from ._netting cimport clear_net, post
-from ._postings cimport Market, Money, Ticket, settle_event
+from ._postings cimport Market, Ticket, settle_event
+from ._slices cimport close_slice, open_slices
 from ._types cimport (
     COMMAND_KIND_PLACE,
     COMMAND_KIND_REPLACE,
@@ -30,91 +33,14 @@ from ._types cimport (
     SIDE_SELL,
     unlikely,
 )
-
-
-cdef struct Span:
-    # Where the events of a command are among those of all markets.
-    size_t first
-    size_t count
-
-
-cdef struct Batch:
-    # What one batch needs while it runs, kept for the next one.
-    Command* commands # market by market
-    Ticket* tickets # beside them
-    Asked* asked # in the order of the batch
-    Span* spans # likewise
-    size_t capacity
-    Event* events
-    size_t event_count
-    size_t event_capacity
+from ._workspace cimport Batch, State, room_for_events
 
 
 cdef enum:
-    # More than so many bytes are not kept for the next batch.
-    KEPT_BYTES = 64 << 20
-
-
-cdef struct State:
-    Market* markets
-    size_t market_count
-    size_t asset_count
-    # By market in the listings: which of ``markets``, -1 if it is another partition's.
-    int32_t* places
-    size_t listed
-    Money money
-    Batch batch
-    # By asset: all that open orders hold; and the same with what the running batch reserved.
-    uint64_t* held
-    uint64_t* expected
-
-
-cdef inline bint room_for_batch(Batch* b, size_t count) noexcept nogil:
-    """Memory for a batch of so many commands; on failure all stays as it was."""
-    cdef size_t wanted = 64
-    if count <= b.capacity:
-        return True
-    while wanted < count:
-        wanted *= 2
-    b.capacity = 0
-    if not (
-        grow(<void**>&b.commands, 0, wanted * sizeof(Command))
-        and grow(<void**>&b.tickets, 0, wanted * sizeof(Ticket))
-        and grow(<void**>&b.asked, 0, wanted * sizeof(Asked))
-        and grow(<void**>&b.spans, 0, wanted * sizeof(Span))
-    ):
-        return False
-    b.capacity = wanted
-    return True
-
-
-cdef inline void free_batch(Batch* b) noexcept nogil:
-    release(b.commands)
-    release(b.tickets)
-    release(b.asked)
-    release(b.spans)
-    release(b.events)
-    memset(b, 0, sizeof(Batch))
-
-
-cdef inline void trim_batch(Batch* b) noexcept nogil:
-    """Give back what an unusually large batch needed."""
-    if b.capacity * sizeof(Command) > KEPT_BYTES or b.event_capacity * sizeof(Event) > KEPT_BYTES:
-        free_batch(b)
-
-
-cdef inline bint room_for_events(Batch* b, size_t more) noexcept nogil:
-    cdef size_t wanted = b.event_count + more
-    cdef size_t capacity = b.event_capacity
-    if wanted <= capacity:
-        return True
-    capacity = capacity * 2 + 256
-    if capacity < wanted:
-        capacity = wanted
-    if not grow(<void**>&b.events, b.event_count * sizeof(Event), capacity * sizeof(Event)):
-        return False
-    b.event_capacity = capacity
-    return True
+    # Behind every position in a batch.
+    NO_POSITION = 0xFFFFFFFF
+    # A trade changes both assets of both accounts, and no event more.
+    CELLS_OF_EVENT = 4
 
 
 cdef inline void write_refusal(Batch* b, const Command* c, uint32_t position, uint8_t reason) noexcept nogil:
@@ -170,6 +96,11 @@ cdef inline bint make_room(State* p, size_t count) noexcept nogil:
             return False
         p.markets[k].first = first
         first += p.markets[k].count
+        p.markets[k].back = first
+        p.markets[k].refused = 0
+    open_slices(&p.slices)
+    p.batch.event_count = 0
+    p.batch.level_count = 0
     clear_net(&p.money.net)
     memset(p.money.fees, 0, p.asset_count * sizeof(uint64_t))
     memcpy(p.expected, p.held, p.asset_count * sizeof(uint64_t))
@@ -191,38 +122,90 @@ cdef inline uint8_t refusal_of(State* p, const Asked* asked, const Market* m, co
 
 
 cdef inline void lay_out(State* p, const Command* c, const int64_t* grant, const uint8_t* tiers, size_t count) noexcept nogil:
-    """Put the commands of each market one after the other; refuse those that may not run."""
+    """Put the commands of each market one after the other, those that may not run at the end."""
     cdef Batch* b = &p.batch
     cdef Asked* asked
     cdef Market* m
     cdef Ticket* ticket
     cdef uint8_t refusal
+    cdef int64_t amount
+    cdef size_t at
     cdef size_t k
     for k in range(p.market_count):
         p.markets[k].count = 0
     for k in range(count):
         asked = &b.asked[k]
+        b.spans[k].count = 0
         m = market_of(p, c[k].market)
         refusal = refusal_of(p, asked, m, &c[k], grant[k], tiers[k])
-        if unlikely(refusal):
+        if unlikely(m == NULL):
+            # No market's order of events, and nothing that was held for it.
             write_refusal(b, &c[k], <uint32_t>k, refusal)
-            if grant[k] > 0:
-                post(&p.money.net, c[k].owner, asked.asset, grant[k], -grant[k])
-                # It counts as held until the postings are added up.
-                p.held[asked.asset] += <uint64_t>grant[k]
+            end_event(p)
             continue
-        if asked.amount:
-            p.expected[asked.asset] += <uint64_t>asked.amount
-            p.held[asked.asset] += <uint64_t>asked.amount
-        fetch_hold(&m.holds, c[k].order_id)
-        b.spans[k].count = 0
-        b.commands[m.first + m.count] = c[k]
-        ticket = &b.tickets[m.first + m.count]
-        ticket.amount = asked.amount
+        amount = asked.amount
+        if unlikely(refusal):
+            m.refused += 1
+            at = m.back - m.refused
+            if grant[k] < 0:
+                amount = 0
+        else:
+            at = m.first + m.count
+            m.count += 1
+            p.expected[asked.asset] += <uint64_t>amount
+            fetch_hold(&m.holds, c[k].order_id)
+        # What was held for a refused command counts until its postings are added up.
+        p.held[asked.asset] += <uint64_t>amount
+        b.commands[at] = c[k]
+        ticket = &b.tickets[at]
+        ticket.amount = amount
         ticket.asset = asked.asset
         ticket.position = <uint32_t>k
         ticket.tier = tiers[k]
-        m.count += 1
+        ticket.refusal = refusal
+
+
+cdef inline void end_event(State* p) noexcept nogil:
+    """Behind an event: close the slice if it has grown to a limit."""
+    if unlikely(
+        p.money.net.count >= p.slices.posting_limit
+        or p.batch.event_count - p.slices.first_event >= p.slices.event_limit
+    ):
+        close_slice(&p.slices, &p.money, p.asset_count, p.held, p.batch.event_count)
+
+
+cdef inline size_t sure_events(State* p) noexcept nogil:
+    """So many events may come before one has to look again whether the slice ends; 1 or more."""
+    cdef size_t events = p.slices.first_event + p.slices.event_limit - p.batch.event_count
+    cdef size_t cells = p.slices.posting_limit - p.money.net.count
+    if unlikely(p.money.net.failed):
+        return 1
+    cells = (cells + CELLS_OF_EVENT - 1) // CELLS_OF_EVENT
+    return events if events < cells else cells
+
+
+cdef inline void refuse(State* p, const Command* c, const Ticket* ticket, uint8_t reason) noexcept nogil:
+    """Tell that a command was refused, and give back what was held for it."""
+    if ticket.amount:
+        post(&p.money.net, c.owner, ticket.asset, ticket.amount, -ticket.amount)
+    if room_for_events(&p.batch, 1):
+        write_refusal(&p.batch, c, ticket.position, reason)
+        end_event(p)
+    else:
+        p.money.net.failed = True
+
+
+cdef inline uint32_t next_refused(const Batch* b, const Market* m) noexcept nogil:
+    """The position of a market's next command that was refused at the door."""
+    return b.tickets[m.back - 1].position if m.refused else <uint32_t>NO_POSITION
+
+
+cdef inline void tell_refused(State* p, Market* m, uint32_t before) noexcept nogil:
+    """Tell of the refused commands of a market that stand before this position."""
+    while next_refused(&p.batch, m) < before:
+        m.back -= 1
+        m.refused -= 1
+        refuse(p, &p.batch.commands[m.back], &p.batch.tickets[m.back], p.batch.tickets[m.back].refusal)
 
 
 cdef inline size_t stretch(State* p, const Market* m, size_t start, size_t last) noexcept nogil:
@@ -254,14 +237,10 @@ cdef inline size_t stretch(State* p, const Market* m, size_t start, size_t last)
     return last
 
 
-cdef inline void refuse_side(State* p, const Command* c, const Ticket* ticket) noexcept nogil:
-    """There is room for the event: one was made for every command."""
-    if ticket.amount:
-        post(&p.money.net, c.owner, ticket.asset, ticket.amount, -ticket.amount)
-    if room_for_events(&p.batch, 1):
-        write_refusal(&p.batch, c, ticket.position, REFUSAL_WRONG_SIDE)
-    else:
-        p.money.net.failed = True
+cdef inline void refuse_side(State* p, Market* m, size_t at) noexcept nogil:
+    """Refuse a REPLACE that names the wrong side."""
+    tell_refused(p, m, p.batch.tickets[at].position)
+    refuse(p, &p.batch.commands[at], &p.batch.tickets[at], REFUSAL_WRONG_SIDE)
 
 
 cdef inline bint settle(State* p, Market* m, size_t start, const Event* first, const Event* end) noexcept nogil:
@@ -272,21 +251,34 @@ cdef inline bint settle(State* p, Market* m, size_t start, const Event* first, c
     cdef const Ticket* ticket
     cdef const Event* e = first
     cdef Event* kept
+    cdef const Event* pause
+    cdef uint32_t refused = next_refused(b, m)
     cdef size_t at
-    if not room_for_events(b, end - first):
+    # With this no event of the loop moves the others.
+    if not room_for_events(b, <size_t>(end - first) + m.refused):
         return False
-    at = b.event_count
-    kept = b.events + at
     while e < end:
-        ticket = &tickets[e.command]
-        settle_event(m, &p.money, &commands[e.command], ticket, e)
-        kept[0] = e[0]
-        kept.command = ticket.position
-        if b.spans[ticket.position].count == 0:
-            b.spans[ticket.position].first = at
-        b.spans[ticket.position].count += 1
-        kept += 1
-        at += 1
-        e += 1
-    b.event_count = at
+        at = b.event_count
+        kept = b.events + at
+        pause = e + sure_events(p)
+        if pause > end:
+            pause = end
+        while e < pause:
+            ticket = &tickets[e.command]
+            if unlikely(ticket.position > refused):
+                break
+            settle_event(m, &p.money, &commands[e.command], ticket, e)
+            kept[0] = e[0]
+            kept.command = ticket.position
+            if b.spans[ticket.position].count == 0:
+                b.spans[ticket.position].first = at
+            b.spans[ticket.position].count += 1
+            kept += 1
+            at += 1
+            e += 1
+        b.event_count = at
+        end_event(p)
+        if unlikely(e < pause):
+            tell_refused(p, m, ticket.position)
+            refused = next_refused(b, m)
     return True

@@ -39,6 +39,8 @@ cdef struct Ticket:
     uint32_t asset
     uint32_t position # in the batch of the partition
     uint8_t tier
+    # Why it was refused at the door; 0 if it was not.
+    uint8_t refusal
 
 
 cdef struct Market:
@@ -52,6 +54,10 @@ cdef struct Market:
     size_t first
     size_t count
     size_t places
+    # Those refused at the door stand behind the others, the first one last: how many are still
+    # to be told, and where they end.
+    size_t refused
+    size_t back
 
 
 cdef struct Money:

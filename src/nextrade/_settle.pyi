@@ -9,6 +9,8 @@ from ._book import OrderBook
 __all__ = ["Settlement"]
 
 _Records = npt.NDArray[np.void]
+# Events, markets, postings; and price levels with their markets, in the last one, if asked for.
+_Slice = tuple[npt.NDArray[Any], ...]
 
 @final
 class Settlement:
@@ -18,6 +20,8 @@ class Settlement:
         rates: npt.NDArray[np.int64],
         markets: Sequence[int],
         books: Sequence[OrderBook],
+        posting_limit: int,
+        event_limit: int,
     ) -> Self: ...
     def reservations(
         self, commands: _Records
@@ -28,8 +32,16 @@ class Settlement:
         npt.NDArray[np.uint8],
     ]: ...
     def process(
-        self, commands: _Records, tiers: npt.NDArray[np.uint8], granted: npt.NDArray[np.int64]
-    ) -> tuple[_Records, npt.NDArray[np.uint32], _Records]: ...
+        self,
+        commands: _Records,
+        tiers: npt.NDArray[np.uint8],
+        granted: npt.NDArray[np.int64],
+        levels: bool,
+    ) -> _Slice: ...
+    def proceed(self) -> _Slice: ...
+    @property
+    def pending(self) -> tuple[_Slice, ...]: ...
+    def wait_for(self, slices: Sequence[_Slice]) -> None: ...
     def check_running(self) -> None: ...
     def holds(self) -> npt.NDArray[Any]: ...
     def load(self, holds: _Records) -> None: ...

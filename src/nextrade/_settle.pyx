@@ -4,8 +4,9 @@
 each command meets the door (``_door``); what passes is laid out market by market
 (``_passage``); every book runs its commands, and each of its events moves money between the
 holds of orders (``_holds``, ``_postings``) into one net change for each account and asset
-(``_netting``); the events of all books are merged in the order of the commands. No Python
-object is made for a command, an order or a trade.
+(``_netting``); the events of all books are merged in the order of the commands. What is more
+than a limit is cut into slices (``_slices``), all but the first of which wait. No Python object
+is made for a command, an order or a trade.
 
 This file is long because it is one class and the layouts of the arrays that it gives and takes.
 """
@@ -13,7 +14,7 @@ This file is long because it is one class and the layouts of the arrays that it 
 cimport cython
 cimport numpy as cnp
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ._book cimport OrderBook
 from ._door cimport Asked, Listing, ask
@@ -21,27 +22,33 @@ from ._holds cimport SMALLEST_HOLDS, Hold, add_hold, reserve_holds, resize_holds
 from ._memory cimport allocate, allocations_left, release
 from ._netting cimport SMALLEST_NET, Posting, Ranked, free_net, resize_net, sorted_cells
 from ._passage cimport (
-    Batch,
-    Span,
-    State,
-    free_batch,
+    NO_POSITION,
     lay_out,
     make_room,
     market_of,
     meet_door,
     refuse_side,
-    room_for_batch,
     settle,
     stretch,
-    trim_batch,
+    tell_refused,
 )
 from ._postings cimport Market, held_asset
-from ._types cimport SIDE_SELL, Command, Event
+from ._slices cimport Slice, close_slice, fee_count, free_slices, write_postings
+from ._types cimport SIDE_SELL, Command, Event, LevelUpdate
+from ._workspace cimport (
+    Batch,
+    Span,
+    State,
+    free_batch,
+    keep_levels,
+    room_for_batch,
+    trim_batch,
+)
 
 import numpy as np
 
-from .dtypes import COMMAND_DTYPE, EVENT_DTYPE
-from .errors import BookBusy, BookStopped, InvariantError
+from .dtypes import COMMAND_DTYPE, EVENT_DTYPE, LEVEL_DTYPE
+from .errors import BatchPending, BookBusy, BookStopped, InvariantError
 
 cnp.import_array()
 
@@ -98,6 +105,7 @@ if (
     or sizeof(HoldRecord) != 38
     or sizeof(Command) != 80
     or sizeof(Event) != 80
+    or sizeof(LevelUpdate) != 32
     or sizeof(Hold) != 32
 ):
     raise ImportError("nextrade was compiled against another record layout; reinstall it")
@@ -111,7 +119,11 @@ def _fail_allocations_after(int64_t count):
 
 cdef cnp.ndarray column(array, object dtype, Py_ssize_t length, str what):
     """An argument as one column of a batch, one value after the other."""
-    cdef cnp.ndarray values = np.ascontiguousarray(array)
+    cdef cnp.ndarray values = None
+    if cnp.PyArray_CheckExact(array) and (<cnp.ndarray>array).ndim == 1:
+        values = array
+    if values is None or not cnp.PyArray_IS_C_CONTIGUOUS(values):
+        values = np.ascontiguousarray(array)
     if values.dtype != dtype:
         raise TypeError(f"{what} must be an array of {dtype}, not {values.dtype}")
     if values.ndim != 1 or (length >= 0 and values.size != length):
@@ -128,16 +140,19 @@ cdef class Settlement:
     ``listings`` is an array of LISTING_DTYPE for every market there is, ``rates`` an int64
     array (markets, tiers, 2) of maker and taker fees in hundredths of a basis point, where -1
     means that there is no such tier. ``markets`` are those of this partition, ascending, and
-    ``books`` their books. It serves one thread at a time.
+    ``books`` their books. A slice of an outcome ends with the event by which it has
+    ``posting_limit`` postings or ``event_limit`` events. It serves one thread at a time.
     """
 
     cdef State state
     cdef list books
     cdef cnp.ndarray rates
+    # Slices that nobody has asked for yet, each a tuple as ``process`` returns it.
+    cdef list waiting
     cdef bint busy
     cdef bint stopped
 
-    def __cinit__(self, listings, rates, markets, books):
+    def __cinit__(self, listings, rates, markets, books, posting_limit, event_limit):
         cdef cnp.ndarray table = column(listings, _listing_dtype, -1, "listings")
         cdef cnp.ndarray fees = np.array(rates, dtype=np.int64, order="C")
         cdef const Listing* rows = <const Listing*>cnp.PyArray_DATA(table)
@@ -150,6 +165,12 @@ cdef class Settlement:
         self.state.market_count = len(markets)
         self.books = list(books)
         self.rates = fees
+        self.waiting = []
+        for limit in (posting_limit, event_limit):
+            if not 1 <= limit <= 1 << 30:
+                raise ValueError(f"a limit of a slice lies between 1 and 2**30, not at {limit}")
+        self.state.slices.posting_limit = posting_limit
+        self.state.slices.event_limit = event_limit
         if fees.ndim != 3 or <size_t>fees.shape[0] != self.state.listed or fees.shape[2] != 2:
             raise ValueError("rates must have the shape (markets, tiers, 2)")
         if len(self.books) != <Py_ssize_t>self.state.market_count or self.state.listed >= 1 << 31:
@@ -208,6 +229,7 @@ cdef class Settlement:
         release(self.state.expected)
         release(self.state.money.fees)
         free_net(&self.state.money.net)
+        free_slices(&self.state.slices)
         free_batch(&self.state.batch)
 
     cdef int not_busy(self) except -1:
@@ -261,18 +283,23 @@ cdef class Settlement:
 
     # ---- running a batch ----
 
-    def process(self, commands, tiers, granted):
-        """Run a batch: see ``Partition.process``. Returns events, their markets, and postings."""
+    def process(self, commands, tiers, granted, levels):
+        """Run a batch: see ``Partition.process``. Returns what an ``Outcome`` is made of."""
         cdef cnp.ndarray batch = column(commands, COMMAND_DTYPE, -1, "commands")
         cdef size_t count = <size_t>batch.size
         cdef cnp.ndarray tier = column(tiers, _tier_dtype, batch.size, "tiers")
         cdef cnp.ndarray grants = column(granted, _amount_dtype, batch.size, "granted")
         cdef const Command* c = <const Command*>cnp.PyArray_DATA(batch)
         cdef const int64_t* grant = <const int64_t*>cnp.PyArray_DATA(grants)
+        cdef bint want_levels = bool(levels)
         cdef size_t wrong
         if count > 0xFFFFFFFF:
             raise ValueError("a batch holds at most 2**32 - 1 commands; split it")
         self.enter()
+        if self.waiting:
+            raise BatchPending(
+                f"{len(self.waiting)} slices of the last batch wait and go first; call proceed()"
+            )
         if not room_for_batch(&self.state.batch, count):
             raise MemoryError(f"no memory for a batch of {count} commands; nothing was run")
         wrong = meet_door(&self.state, c, grant, count)
@@ -282,37 +309,48 @@ cdef class Settlement:
                 f"{self.state.batch.asked[wrong].amount}, which was asked for, or -1"
             )
         # The last thing that may fail before anything is changed.
-        self.state.batch.event_count = 0
         if not make_room(&self.state, count):
             raise MemoryError(f"no memory for a batch of {count} commands; nothing was run")
         self.busy = True
         try:
-            self.run(c, grant, <const uint8_t*>cnp.PyArray_DATA(tier), count)
-            done = self.results(c, count)
+            self.run(c, grant, <const uint8_t*>cnp.PyArray_DATA(tier), count, want_levels)
+            done = self.results(batch, want_levels)
         except BaseException:
             # Some books have run, and nobody will hear what they did.
             self.stopped = True
             raise
         finally:
-            trim_batch(&self.state.batch)
+            trim_batch(&self.state)
             self.busy = False
         return done
 
-    cdef int run(self, const Command* c, const int64_t* grant, const uint8_t* tiers, size_t count) except -1:
+    cdef int run(self, const Command* c, const int64_t* grant, const uint8_t* tiers, size_t count, bint want_levels) except -1:
         cdef size_t k
         # With the GIL, so that nobody changes the commands between the door and here.
         lay_out(&self.state, c, grant, tiers, count)
         for k in range(self.state.market_count):
             if self.state.markets[k].count:
-                self.run_market(&self.state.markets[k], self.books[k])
+                self.run_market(&self.state.markets[k], self.books[k], want_levels)
+            tell_refused(&self.state, &self.state.markets[k], NO_POSITION)
             trim_holds(&self.state.markets[k].holds, self.state.markets[k].places)
+        if self.state.slices.count and self.state.batch.event_count > self.state.slices.first_event:
+            self.close()
         if self.state.money.corrupt:
             raise InvariantError("the events of a book contradict the holds of its orders")
         if self.state.money.net.failed:
             raise MemoryError("no memory for the postings of this batch; send smaller batches")
         return 0
 
-    cdef int run_market(self, Market* m, OrderBook book) except -1:
+    cdef void close(self) noexcept:
+        close_slice(
+            &self.state.slices,
+            &self.state.money,
+            self.state.asset_count,
+            self.state.held,
+            self.state.batch.event_count,
+        )
+
+    cdef int run_market(self, Market* m, OrderBook book, bint want_levels) except -1:
         """Run a market's commands in stretches, each as long as the door's answers hold."""
         cdef Batch* b = &self.state.batch
         cdef size_t start = m.first
@@ -322,12 +360,14 @@ cdef class Settlement:
         while start < last:
             end = stretch(&self.state, m, start, last)
             if end == start:
-                refuse_side(&self.state, &b.commands[start], &b.tickets[start])
+                refuse_side(&self.state, m, start)
                 start += 1
                 continue
-            book.run_batch(b.commands + start, end - start, False, NULL)
+            book.run_batch(b.commands + start, end - start, want_levels, NULL)
             with nogil:
                 kept = settle(&self.state, m, start, book.book.events, book.book.event_next)
+            if want_levels and kept:
+                kept = keep_levels(b, m, start, book.book.updates, book.book.update_count)
             book.drop_buffers()
             if not kept:
                 raise MemoryError("no memory for the events of this batch; send smaller batches")
@@ -336,7 +376,19 @@ cdef class Settlement:
 
     # ---- results ----
 
-    cdef object results(self, const Command* c, size_t count):
+    cdef object results(self, cnp.ndarray commands, bint want_levels):
+        """The first slice of what happened; the others wait."""
+        cdef list slices
+        if self.state.slices.count == 0:
+            done = self.whole(<const Command*>cnp.PyArray_DATA(commands), commands.size)
+            return done + self.levels() if want_levels else done
+        slices = self.slices(commands)
+        if want_levels:
+            slices.append(slices.pop() + self.levels())
+        self.waiting = slices[1:]
+        return slices[0]
+
+    cdef object whole(self, const Command* c, size_t count):
         """The events of all markets in the order of the commands, and the postings."""
         cdef Batch* b = &self.state.batch
         cdef cnp.ndarray events = np.empty(b.event_count, EVENT_DTYPE)
@@ -357,31 +409,78 @@ cdef class Settlement:
         return events, markets, self.postings()
 
     cdef object postings(self):
-        cdef size_t fees = 0
+        """The postings of a batch that closed no slice."""
+        cdef size_t assets = self.state.asset_count
         cdef size_t cells = 0
-        cdef size_t k
         cdef const Ranked* ranked = sorted_cells(&self.state.money.net, &cells)
-        cdef cnp.ndarray postings
-        cdef Posting* p
-        for k in range(self.state.asset_count):
-            fees += self.state.money.fees[k] != 0
-        postings = np.empty(fees + cells, _posting_dtype)
-        p = <Posting*>cnp.PyArray_DATA(postings)
-        for k in range(self.state.asset_count):
-            if self.state.money.fees[k]:
-                p.account = 0
-                p.asset = <uint32_t>k
-                p.available = <int64_t>self.state.money.fees[k]
-                p.held = 0
-                p += 1
-        for k in range(cells):
-            p.account = <uint32_t>(ranked[k].key >> 32)
-            p.asset = <uint32_t>ranked[k].key
-            p.available = <int64_t>self.state.money.net.cells[ranked[k].cell].available
-            p.held = <int64_t>self.state.money.net.cells[ranked[k].cell].held
-            self.state.held[p.asset] += <uint64_t>p.held
-            p += 1
+        cdef cnp.ndarray postings = np.empty(
+            cells + fee_count(&self.state.money, assets), _posting_dtype
+        )
+        cdef Posting* p = <Posting*>cnp.PyArray_DATA(postings)
+        write_postings(&self.state.money, assets, ranked, cells, self.state.held, p)
         return postings
+
+    cdef list slices(self, cnp.ndarray commands):
+        """Events, markets and postings of each slice; events in the order of the commands."""
+        cdef const Slice* one
+        cdef cnp.ndarray events
+        cdef cnp.ndarray postings
+        cdef size_t first_event = 0
+        cdef size_t first_posting = 0
+        cdef size_t k
+        cdef list found = []
+        for k in range(self.state.slices.count):
+            one = &self.state.slices.closed[k]
+            events = np.empty(one.events - first_event, EVENT_DTYPE)
+            memcpy(
+                cnp.PyArray_DATA(events),
+                self.state.batch.events + first_event,
+                (one.events - first_event) * sizeof(Event),
+            )
+            postings = np.empty(one.postings - first_posting, _posting_dtype)
+            memcpy(
+                cnp.PyArray_DATA(postings),
+                self.state.slices.postings + first_posting,
+                (one.postings - first_posting) * sizeof(Posting),
+            )
+            first_event = one.events
+            first_posting = one.postings
+            # They lie market by market, and those of a market are in order.
+            events = events[np.argsort(events["command"], kind="stable")]
+            found.append((events, commands["market"][events["command"]], postings))
+        return found
+
+    cdef object levels(self):
+        """Changes of price levels in the order of the commands, and the market of each."""
+        cdef Batch* b = &self.state.batch
+        cdef cnp.ndarray levels = np.empty(b.level_count, LEVEL_DTYPE)
+        cdef cnp.ndarray markets = np.empty(b.level_count, np.uint32)
+        if b.level_count:
+            memcpy(cnp.PyArray_DATA(levels), b.levels, b.level_count * sizeof(LevelUpdate))
+            memcpy(
+                cnp.PyArray_DATA(markets), b.level_markets, b.level_count * sizeof(uint32_t)
+            )
+        order = np.argsort(levels["command"], kind="stable")
+        return levels[order], markets[order]
+
+    # ---- what waits ----
+
+    def proceed(self):
+        """The next slice that waits, as ``process`` returns it; raises ValueError if none does."""
+        self.enter()
+        if not self.waiting:
+            raise ValueError("no slice of a batch waits")
+        return self.waiting.pop(0)
+
+    @property
+    def pending(self):
+        """The slices that wait, the next one first."""
+        return tuple(self.waiting)
+
+    def wait_for(self, slices):
+        """Let slices wait that a snapshot kept."""
+        self.not_busy()
+        self.waiting = list(slices)
 
     # ---- looking, saving ----
 

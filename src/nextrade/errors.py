@@ -5,6 +5,7 @@
     |   +-- one class for each refusal in Reason, of the same name
     +-- BookBusy                 another thread is inside this book
     +-- BookStopped              the book lost events for want of memory: restore it
+    +-- BatchPending             slices of a batch wait and go before any other batch
     +-- InvariantError           a book contradicts itself: a defect of NexTrade
     +-- SnapshotError            a snapshot is damaged, foreign or of an unknown version
     +-- UnitError                a text or number does not fit a market's or asset's units
@@ -56,6 +57,10 @@ class BookStopped(NexTradeError, RuntimeError):
 
     The book stays readable but takes no more commands until ``restore`` gives it a known state.
     """
+
+
+class BatchPending(NexTradeError, RuntimeError):
+    """Slices of a batch's outcome wait; take them by ``proceed`` before the next batch is run."""
 
 
 class InvariantError(NexTradeError, AssertionError):

@@ -1,7 +1,7 @@
 """The oracle's exchange and the real one behind one face, which answers in plain values."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -106,6 +106,9 @@ def real_listings(listings: tuple[Listing, ...], names: tuple[str, ...] = MARKET
 class Real:
     """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
 
+    limits: ClassVar[dict[str, int]] = {}
+    """Where an outcome is cut into slices; the package's own limits are never reached here."""
+
     def __init__(
         self,
         listings: tuple[Listing, ...],
@@ -114,7 +117,7 @@ class Real:
     ) -> None:
         self.listings = real_listings(listings, names)
         numbers = range(1 + max(listing.partition for listing in listings))
-        self.partitions = [Partition(self.listings, number) for number in numbers]
+        self.partitions = [Partition(self.listings, number, **self.limits) for number in numbers]
         self.batches = [0 for _ in numbers]
         self.frames = 0
         self.ledger = MemoryLedger() if ledger is None else ledger
@@ -141,13 +144,21 @@ class Real:
         for batch, (granted, frames) in zip(batches, reserved, strict=True):
             number, commands = batch.partition, command_array(list(batch.commands))
             tiers = np.array(batch.tiers, dtype=np.uint8)
-            outcome = self.run(self.partitions[number], commands, tiers, granted)
-            postings_are_in_order(outcome.postings)
-            self.batches[number] += 1
-            self.ledger.settle(number, 1, self.batches[number], outcome.postings, frames)
-            pairs = zip(outcome.markets.tolist(), event_list(outcome.events), strict=True)
+            self.settle(number, self.run(self.partitions[number], commands, tiers, granted), frames)
+            pairs = zip(self.last.markets.tolist(), event_list(self.last.events), strict=True)
             events += [MarketEvent(*pair) for pair in pairs]
         return events
+
+    def settle(self, number: int, outcome: Any, frames: list[int]) -> None:
+        """Let the ledger follow; the outcome of the batch is then the last."""
+        assert not self.partitions[number].pending
+        self.settle_slice(number, outcome, frames)
+        self.last = outcome
+
+    def settle_slice(self, number: int, outcome: Any, frames: list[int]) -> None:
+        postings_are_in_order(outcome.postings)
+        self.batches[number] += 1
+        self.ledger.settle(number, 1, self.batches[number], outcome.postings, frames)
 
     def run(
         self, partition: Any, commands: np.ndarray, tiers: np.ndarray, granted: np.ndarray
@@ -155,12 +166,17 @@ class Real:
         """Match. Now and then a copy does the same, and must do the same byte for byte."""
         if len(commands) % 4 != 1:
             return partition.process(commands, tiers, granted)
-        twin = type(partition).restore(self.listings, partition.number, partition.snapshot())
+        twin = self.restored(partition)
         outcome = partition.process(commands, tiers, granted)
         again = twin.process(commands, tiers, granted)
         assert [one.tobytes() for one in outcome] == [one.tobytes() for one in again]
         assert partition.snapshot() == twin.snapshot()
         return outcome
+
+    def restored(self, partition: Any) -> Any:
+        """The same partition, out of its snapshot."""
+        snapshot = partition.snapshot()
+        return type(partition).restore(self.listings, partition.number, snapshot, **self.limits)
 
     def reserve(self, batch: Batch) -> tuple[np.ndarray, list[int]]:
         """Ask the ledger for each frame, and ask again. Answers with what was granted."""
@@ -228,10 +244,7 @@ class Real:
 
     def restart_partitions(self) -> None:
         hashes = [partition.state_hash() for partition in self.partitions]
-        self.partitions = [
-            Partition.restore(self.listings, number, partition.snapshot())
-            for number, partition in enumerate(self.partitions)
-        ]
+        self.partitions = [self.restored(partition) for partition in self.partitions]
         assert [partition.state_hash() for partition in self.partitions] == hashes
 
 

@@ -8,19 +8,35 @@ or refuses what ``reservations`` asks for, and is told by postings what became o
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from .._book import OrderBook
 from .._settle import Settlement
+from ..dtypes import LEVEL_DTYPE
 from ..enums import Side
 from ..errors import InvariantError, SnapshotError
 from .listings import Listings
 from .partition_snapshot import Contents, pack, units_of, unpack
+from .postings import POSTING_DTYPE
+from .slices import check_slices
 
-__all__ = ["ORDER_HOLD_DTYPE", "Outcome", "Partition", "Reservations"]
+__all__ = [
+    "EVENT_LIMIT",
+    "ORDER_HOLD_DTYPE",
+    "POSTING_LIMIT",
+    "Outcome",
+    "Partition",
+    "Reservations",
+]
+
+POSTING_LIMIT: Final = 32_768
+"""Accounts and assets that one slice of an outcome changes: some 1,400 in each of 24 buckets."""
+
+EVENT_LIMIT: Final = 65_536
+"""Events of one slice of an outcome, which are some 5 MB."""
 
 ORDER_HOLD_DTYPE = np.dtype(
     [
@@ -56,17 +72,29 @@ class Reservations(NamedTuple):
     refusal: npt.NDArray[np.uint8]
 
 
+_NO_LEVELS = np.empty(0, LEVEL_DTYPE)
+_NO_MARKETS = np.empty(0, np.uint32)
+for _empty in (_NO_LEVELS, _NO_MARKETS):
+    _empty.flags.writeable = False
+
+
 class Outcome(NamedTuple):
-    """What a batch did.
+    """What a batch did, or a slice of it.
 
     ``events`` are EVENT_DTYPE in the order of the commands, ``markets`` the market of each.
     ``postings`` are POSTING_DTYPE: what the ledger must change, one for each account and asset
     and ascending by both. Those of an asset add up to zero, available and held together.
+
+    ``levels`` are LEVEL_DTYPE, ``level_markets`` the market of each: how the price levels of
+    the books changed, in the order of the commands. They are empty unless they were asked for,
+    and stand in the last slice of a batch.
     """
 
     events: Records
     markets: npt.NDArray[np.uint32]
     postings: Records
+    levels: Records = _NO_LEVELS
+    level_markets: npt.NDArray[np.uint32] = _NO_MARKETS
 
 
 class Partition:
@@ -74,6 +102,13 @@ class Partition:
 
     A batch is run in two steps: ``reservations`` says what must be held, then ``process`` runs
     it with what was granted. Between them nothing else may be processed that was not reserved.
+
+    What one batch does can be more than a ledger should take at once: a market order through
+    fifty thousand others, an auction's end. Then ``process`` gives the first slice of its
+    outcome, and ``proceed`` one after the other of those that are ``pending``. A slice ends
+    with the event by which ``posting_limit`` postings or ``event_limit`` events are reached;
+    one for each asset in which fees were taken may come on top. The books themselves have run
+    the whole batch: they and the holds of open orders are always those after the last slice.
 
     >>> from nextrade.domain.assets import Asset
     >>> from nextrade.domain.listings import Listing
@@ -85,22 +120,36 @@ class Partition:
     ((0,), 0)
 
     It serves one thread at a time; a call while another thread is inside raises BookBusy.
-    Raises ValueError if the partition has no markets.
+    Raises ValueError if the partition has no markets, or for a limit less than 1.
     """
 
-    def __init__(self, listings: Listings, number: int) -> None:
+    def __init__(
+        self,
+        listings: Listings,
+        number: int,
+        *,
+        posting_limit: int = POSTING_LIMIT,
+        event_limit: int = EVENT_LIMIT,
+    ) -> None:
         self.listings = listings
         self.number = number
         self.markets = listings.in_partition(number)
         """Positions of its markets in the listings, ascending."""
         if not self.markets:
             raise ValueError(f"no market is listed in partition {number}")
+        self.posting_limit = posting_limit
+        self.event_limit = event_limit
         self._start([OrderBook() for _ in self.markets])
 
     def _start(self, books: list[OrderBook]) -> None:
         self._books = books
         self._settlement = Settlement(
-            self.listings.table, self.listings.fees, self.markets, self._books
+            self.listings.table,
+            self.listings.fees,
+            self.markets,
+            self._books,
+            self.posting_limit,
+            self.event_limit,
         )
 
     def book(self, market: int) -> OrderBook:
@@ -128,18 +177,35 @@ class Partition:
         commands: Records,
         tiers: npt.NDArray[np.uint8],
         granted: npt.NDArray[np.int64],
+        *,
+        levels: bool = False,
     ) -> Outcome:
         """Run a batch for which ``granted[k]`` is now held for command k.
 
         That is the amount that ``reservations`` asked for, or -1 if it could not be had: then
         the command gives one REJECTED event and changes nothing. ``tiers[k]`` is the fee tier
-        of the account at this moment; a new order keeps it.
+        of the account at this moment; a new order keeps it. With ``levels`` the outcome says
+        how price levels changed, too.
 
-        Raises ValueError for a grant that was not asked for, BookBusy, and MemoryError; before
+        Raises BatchPending while slices of an earlier batch are pending, for these go first;
+        ValueError for a grant that was not asked for, BookBusy, and MemoryError; before
         anything is changed, or else the partition is stopped: every later call raises
         BookStopped, and ``restore`` is the way on.
         """
-        return Outcome(*self._settlement.process(commands, tiers, granted))
+        return Outcome(*self._settlement.process(commands, tiers, granted, levels))
+
+    @property
+    def pending(self) -> int:
+        """How many slices of the last batch wait for ``proceed``."""
+        return len(self._settlement.pending)
+
+    def proceed(self) -> Outcome:
+        """The next slice of the last batch: ``command`` of its events is the position there.
+
+        A command may have events in several slices. Those of one market are in order across
+        all slices. Raises ValueError if nothing is pending.
+        """
+        return Outcome(*self._settlement.proceed())
 
     # ---- looking ----
 
@@ -148,8 +214,24 @@ class Partition:
         return self._settlement.holds()
 
     def held_totals(self) -> npt.NDArray[np.uint64]:
-        """By asset: all that the open orders hold. A short way to compare with the ledger."""
+        """By asset: all that the open orders hold. A short way to compare with the ledger.
+
+        The ledger holds as much for orders once nothing is pending; until then it holds
+        ``pending_held`` more.
+        """
         return self._settlement.totals
+
+    def pending_postings(self) -> Records:
+        """The postings (POSTING_DTYPE) of all slices that are pending, one after the other."""
+        waiting = [postings for _, _, postings, *_ in self._settlement.pending]
+        return np.concatenate(waiting) if waiting else np.empty(0, POSTING_DTYPE)
+
+    def pending_held(self) -> npt.NDArray[np.uint64]:
+        """By asset: what the ledger still holds and the open orders, as they are now, do not."""
+        totals = np.zeros(len(self.held_totals()), np.int64)
+        postings = self.pending_postings()
+        np.subtract.at(totals, postings["asset"], postings["held"])
+        return totals.astype(np.uint64)
 
     def check_invariants(self) -> None:
         """Walk all books and holds; raises InvariantError naming the first contradiction."""
@@ -161,6 +243,7 @@ class Partition:
         np.add.at(totals, holds["asset"], holds["held"].astype(np.uint64))
         if not np.array_equal(totals, self.held_totals()):
             raise InvariantError("the total that is held is not the sum of the holds")
+        check_slices(self._settlement.pending, len(totals))
 
     def _compare(self, market: int, orders: Records, holds: Records) -> None:
         """Raise unless each open order holds exactly what it can still cost."""
@@ -198,6 +281,9 @@ class Partition:
         for market, book in zip(self.markets, self._books, strict=True):
             digest.update(market.to_bytes(8, "little") + book.state_hash().to_bytes(8, "little"))
         digest.update(self.open_orders().tobytes())
+        for waiting in self._settlement.pending:
+            for part in Outcome(*waiting):
+                digest.update(len(part).to_bytes(8, "little") + part.tobytes())
         return int.from_bytes(digest.digest(), "little")
 
     def snapshot(self) -> bytes:
@@ -209,12 +295,21 @@ class Partition:
         holds = self.open_orders()
         units = [units_of(self.listings.table, market) for market in self.markets]
         books = [book.snapshot() for book in self._books]
-        return pack(Contents(self.number, units, books, holds))
+        return pack(Contents(self.number, units, books, holds, self._settlement.pending))
 
     @classmethod
-    def restore(cls, listings: Listings, number: int, snapshot: bytes) -> Partition:
+    def restore(
+        cls,
+        listings: Listings,
+        number: int,
+        snapshot: bytes,
+        *,
+        posting_limit: int = POSTING_LIMIT,
+        event_limit: int = EVENT_LIMIT,
+    ) -> Partition:
         """A partition that goes on exactly as the one that wrote the snapshot would.
 
+        What was pending is so again, cut as it was; the limits are for the batches to come.
         Markets that were listed since begin empty. Raises SnapshotError if the bytes are
         damaged, contradict themselves, are of another partition, or if the listings no longer
         have a market of the snapshot with the same assets, tick and lot.
@@ -224,7 +319,7 @@ class Partition:
             raise SnapshotError(
                 f"this is a snapshot of partition {contents.number}, not of {number}"
             )
-        partition = cls(listings, number)
+        partition = cls(listings, number, posting_limit=posting_limit, event_limit=event_limit)
         kept = dict(zip(contents.units, contents.books, strict=True))
         for units in kept:
             if units.market not in partition.markets or units != units_of(
@@ -241,6 +336,7 @@ class Partition:
         partition._start(books)
         try:
             partition._settlement.load(contents.holds)
+            partition._settlement.wait_for(contents.pending)
             partition.check_invariants()
         except (ValueError, InvariantError) as error:
             raise SnapshotError(f"partition snapshot contradicts itself: {error}") from error

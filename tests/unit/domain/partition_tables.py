@@ -11,8 +11,9 @@ A table is text, a row for each command::
 available, change of held. What is held is listed for every open order. A cell may go on in the
 next row if that row names no command.
 
-Every table is run twice: command by command, as written, and as one batch, which must post
-the same in all, tell the same events and end in the same state.
+Every table is run three times: command by command, as written; as one batch; and as one batch
+whose outcome is cut into slices of one event each. All must post the same in all, tell the same
+events and end in the same state.
 """
 
 from collections import defaultdict
@@ -148,14 +149,38 @@ def reason_name(code: int) -> str:
     return Refusal(code).name if code >= Refusal.UNKNOWN_MARKET else Reason(code).name
 
 
+def joined(slices: list[Outcome]) -> Outcome:
+    """All slices of a batch as one outcome, its events in order; postings are not netted."""
+    if len(slices) == 1:
+        return slices[0]
+    whole = Outcome(*(np.concatenate(parts) for parts in zip(*slices, strict=True)))
+    for market in np.unique(whole.markets):
+        of_market = whole.events["command"][whole.markets == market].astype(np.int64)
+        assert np.all(np.diff(of_market) >= 0)
+    order = np.argsort(whole.events["command"], kind="stable")
+    return whole._replace(events=whole.events[order], markets=whole.markets[order])
+
+
 class Desk:
     """A partition, and what has been posted so far."""
 
-    def __init__(self, listings: Listings, *, broke: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        listings: Listings,
+        *,
+        broke: frozenset[int] = frozenset(),
+        restart: bool = False,
+        **limits: int,
+    ) -> None:
         self.listings = listings
         self.broke = broke
         """Accounts that get nothing granted."""
-        self.partition = Partition(listings, 0)
+        self.restart = restart
+        """Whether the partition is written down and read again after every slice."""
+        self.limits = limits
+        self.slices = 0
+        """How many outcomes and slices of outcomes were posted."""
+        self.partition = Partition(listings, 0, **limits)
         self.held: dict[tuple[int, int], int] = defaultdict(int)
         self.available: dict[tuple[int, int], int] = defaultdict(int)
 
@@ -169,10 +194,24 @@ class Desk:
                 self.held[int(account), int(asset)] += int(amount)
                 self.available[int(account), int(asset)] -= int(amount)
         given = np.array(tiers if tiers is not None else [0] * len(batch), np.uint8)
-        outcome = self.partition.process(batch, given, granted)
+        slices = [self.posted(self.partition.process(batch, given, granted))]
+        while self.partition.pending:
+            slices.append(self.posted(self.partition.proceed()))
+        self.partition.check_invariants()
+        return joined(slices)
+
+    def posted(self, outcome: Outcome) -> Outcome:
+        """Post a slice, and look at whatever must be true after it."""
+        self.slices += 1
         for account, asset, available, held in outcome.postings.tolist():
             self.available[account, asset] += available
             self.held[account, asset] += held
+        if self.restart:
+            before = self.partition.state_hash()
+            snapshot = self.partition.snapshot()
+            self.partition = Partition.restore(self.listings, 0, snapshot, **self.limits)
+            assert self.partition.state_hash() == before
+            assert self.partition.snapshot() == snapshot
         self.check(outcome)
         return outcome
 
@@ -188,12 +227,20 @@ class Desk:
         for order in self.partition.open_orders():
             assert order["held"] >= 0
             holds[int(order["account"]), int(order["asset"])] += int(order["held"])
+        for account, asset, _, held in self.partition.pending_postings().tolist():
+            holds[account, asset] -= held
         assert {key: held for key, held in self.held.items() if held} == {
             key: held for key, held in holds.items() if held
         }
+        totals = self.partition.held_totals() + self.partition.pending_held()
+        for asset, total in enumerate(totals.tolist()):
+            assert total == sum(held for (_, of), held in self.held.items() if of == asset)
         assert np.all(np.diff(outcome.events["command"].astype(np.int64)) >= 0)
         assert len(outcome.markets) == len(outcome.events)
-        self.partition.check_invariants()
+        # At most four postings come with the last event, and fees of each asset on top.
+        assert len(outcome.events) <= self.partition.event_limit
+        own = sum(row[0] != 0 for row in rows)
+        assert own < self.partition.posting_limit + 4
 
     def asks(self, batch: np.ndarray) -> str:
         """What a single command asks for, as a table says it."""
@@ -238,6 +285,7 @@ def check_table(
     """Hold a partition against a table; returns what each command gave."""
     desk = Desk(listings, broke=broke)
     whole = Desk(listings, broke=broke)
+    sliced = Desk(listings, broke=broke, restart=True, event_limit=1)
     rows = rows_of(table)
     outcomes = []
     for row in rows:
@@ -248,19 +296,21 @@ def check_table(
         assert desk.postings(outcome) == numbered(row.postings), row.command
         assert desk.holds() == row.holds, row.command
         outcomes.append(outcome)
-    together = whole.run(
-        commands(*(row.command for row in rows)), [command(row.command)[1] for row in rows]
-    )
-    assert whole.available == desk.available
-    assert {key: held for key, held in whole.held.items() if held} == {
-        key: held for key, held in desk.held.items() if held
-    }
-    assert whole.partition.state_hash() == desk.partition.state_hash()
+    batch = commands(*(row.command for row in rows))
+    tiers = [command(row.command)[1] for row in rows]
+    together, cut = whole.run(batch, tiers), sliced.run(batch, tiers)
+    for other in (whole, sliced):
+        assert other.available == desk.available
+        assert {key: held for key, held in other.held.items() if held} == {
+            key: held for key, held in desk.held.items() if held
+        }
+        assert other.partition.state_hash() == desk.partition.state_hash()
     for position, outcome in enumerate(outcomes):
         outcome.events["command"] = position
     parts = [outcome.events for outcome in outcomes]
-    assert together.events.tobytes() == np.concatenate(parts).tobytes()
-    assert together.markets.tolist() == [int(m) for one in outcomes for m in one.markets]
+    for other in (together, cut):
+        assert other.events.tobytes() == np.concatenate(parts).tobytes()
+        assert other.markets.tolist() == [int(m) for one in outcomes for m in one.markets]
     return outcomes
 
 

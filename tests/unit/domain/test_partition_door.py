@@ -265,7 +265,7 @@ def test_empty_batch() -> None:
     """No commands: no events, no postings."""
     outcome = Desk(one_market()).run(np.zeros(0, COMMAND_DTYPE))
 
-    assert [len(part) for part in outcome] == [0, 0, 0]
+    assert [len(part) for part in outcome] == [0, 0, 0, 0, 0]
 
 
 def test_strided_and_unaligned_arrays() -> None:

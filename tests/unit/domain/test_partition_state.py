@@ -31,6 +31,20 @@ OPEN = (
     "4 sell #4 2 @ 80 market=2 tif=gtd expires=50",
 )
 
+VERSION_1 = (
+    "4e58542d5041525401000000000000007501000000000000000000000100000000000000000000000100000000",
+    "00000064000000000000000300000000000000f9000000000000004e58542d424f4f4b0100000000000000d100",
+    "000000000000000000000000000000000000000000000000000000000000000100000000000000010000000000",
+    "00000000000000000000020000000000000000000000000000005a000000000000000200000000000000000000",
+    "000000000000000000000000000000000000000000000000000000000002000000000000000000000000000000",
+    "010000000000000000000000000000006400000000000000020000000000000003000000000000000200000000",
+    "0000000000000000000000000000000000000001000000000100000000000000000000db47d8519b6560e88e55",
+    "932676952410010000000000000001000000000000000000000001000000000000000000f40100000000000002",
+    "0000000000000002000000000000000100000000015a000000000000001c020000000000002c21dd54b3ff0109",
+    "2cbeef2e06e3fd5c",
+)
+"""A snapshot of the first two of these orders, in hexadecimal, that version 1 wrote."""
+
 
 def busy() -> Desk:
     """Three markets with a resting iceberg, a bid, a stop and an order that will expire."""
@@ -201,12 +215,64 @@ def test_a_hold_too_few_or_too_many() -> None:
 def test_unknown_version_is_named() -> None:
     """A snapshot of a later version is refused with both versions."""
     snapshot = bytearray(busy().partition.snapshot())
-    snapshot[8] = 2
+    snapshot[8] = 3
     body = bytes(snapshot[:-16])
     later = body + hashlib.blake2b(body, digest_size=16).digest()
 
-    with pytest.raises(SnapshotError, match="version 2 is unknown here"):
+    with pytest.raises(SnapshotError, match=r"version 3 is unknown .* reads versions 1 to 2"):
         Partition.restore(three_markets(), 0, later)
+
+
+def test_the_version_before_is_read() -> None:
+    """Bytes that version 1 wrote give the state that they were made of."""
+    desk = Desk(one_market())
+    desk.run(commands(*OPEN[:2]), [0, 1])
+    old = Partition.restore(one_market(), 0, bytes.fromhex("".join(VERSION_1)))
+
+    assert old.state_hash() == desk.partition.state_hash() == 1320877278320069130
+    assert old.pending == 0
+    assert old.snapshot() == desk.partition.snapshot()
+
+
+def waiting() -> Desk:
+    """Two slices wait: a sale has come, and of the buy that takes it nothing was told yet."""
+    desk = Desk(one_market(), event_limit=1)
+    batch = commands("1 sell #1 5 @ 100", "2 buy #2 3 @ 100")
+    asked = desk.partition.reservations(batch)
+    desk.partition.process(batch, np.zeros(2, np.uint8), asked.amount)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda postings: postings["available"].__setitem__(0, 1), "do not add up"),
+        (lambda postings: postings["available"].__setitem__(0, -1), "takes what is available"),
+        (lambda postings: postings["held"].__setitem__(0, 1), "takes what is available, or holds"),
+        (lambda postings: postings["account"].__setitem__(0, 9), "out of order"),
+        (lambda postings: postings["asset"].__setitem__(-1, 7), "out of order"),
+    ],
+)
+def test_slices_that_contradict_themselves_are_refused(wrong, message: str) -> None:
+    """A snapshot whose slices would make money, or take it from somebody, is refused for that."""
+    contents = partition_snapshot.unpack(waiting().partition.snapshot(), ORDER_HOLD_DTYPE)
+    wrong(contents.pending[1][2])
+
+    with pytest.raises(SnapshotError, match=f"contradicts itself: slice 1: .*{message}"):
+        Partition.restore(one_market(), 0, partition_snapshot.pack(contents))
+
+
+def test_slices_that_end_early_are_refused() -> None:
+    """A snapshot that names more slices, events or orders than it has is refused."""
+    body_at = 24
+    snapshot = waiting().partition.snapshot()
+    contents = partition_snapshot.unpack(snapshot, ORDER_HOLD_DTYPE)
+    body = snapshot[body_at:-16]
+    for shorter in (body[:-1], body + b"x", body[: -len(contents.pending[1][2].tobytes())]):
+        head = snapshot[:16] + len(shorter).to_bytes(8, "little")
+        digest = hashlib.blake2b(head + shorter, digest_size=16).digest()
+        with pytest.raises(SnapshotError, match="contradicts itself"):
+            Partition.restore(one_market(), 0, head + shorter + digest)
 
 
 def test_check_finds_a_book_that_was_changed_from_outside() -> None:

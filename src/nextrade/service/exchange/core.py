@@ -5,16 +5,17 @@ Nothing here reads a clock, draws a number or touches a disk. ``Exchange`` wraps
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...domain.listings import Listings
-from ...domain.partition import Outcome, Partition
+from ...domain.partition import EVENT_LIMIT, POSTING_LIMIT, Outcome, Partition
 from ...domain.postings import REQUEST_DTYPE
 from ...enums import CommandKind, EventKind
+from ...errors import BatchPending
 from ..ledger.protocol import Ledger
 
 EPOCH = 1
@@ -35,13 +36,27 @@ class State(NamedTuple):
 
 
 class Core:
-    """Partitions over one ledger, and what an account's orders pay."""
+    """Partitions over one ledger, and what an account's orders pay.
 
-    def __init__(self, listings: Listings, ledger: Ledger) -> None:
+    What commands do that are run together may be more than the limits, which are those of
+    ``Partition``: then it is settled in several of the ledger's batches.
+    """
+
+    def __init__(
+        self,
+        listings: Listings,
+        ledger: Ledger,
+        *,
+        posting_limit: int = POSTING_LIMIT,
+        event_limit: int = EVENT_LIMIT,
+    ) -> None:
         self.listings = listings
         self.ledger = ledger
+        self._limits = {"posting_limit": posting_limit, "event_limit": event_limit}
         numbers = sorted({listing.partition for listing in listings.listings})
-        self.partitions = {number: Partition(listings, number) for number in numbers}
+        self.partitions = {
+            number: Partition(listings, number, **self._limits) for number in numbers
+        }
         self.batches = {number: ledger.open_partition(number, EPOCH) for number in numbers}
         self.partition_of = np.array(
             [listing.partition for listing in listings.listings], dtype=np.uint32
@@ -61,8 +76,15 @@ class Core:
     def run(
         self, number: int, commands: npt.NDArray[np.void], tiers: npt.NDArray[np.uint8]
     ) -> Outcome:
-        """One batch of one partition: reserve, match, settle."""
+        """One batch of one partition: reserve, match, settle slice by slice.
+
+        The outcome is the whole one: events in the order of the commands, postings of one slice
+        after the other. Raises BatchPending if slices of an earlier batch wait for ``finish``.
+        """
         partition = self.partitions[number]
+        if partition.pending:
+            # Reserving now would hold money for commands that cannot run.
+            raise BatchPending(f"slices of partition {number} wait and go first; call finish()")
         batch = self.batches[number] + 1
         asked = partition.reservations(commands)
         requests = np.empty(len(commands), dtype=REQUEST_DTYPE)
@@ -70,19 +92,36 @@ class Core:
         requests["amount"] = np.where(asked.refusal == 0, asked.amount, 0)
         granted = self.ledger.reserve(number, EPOCH, batch, requests)
         outcome = partition.process(commands, tiers, np.where(granted, requests["amount"], -1))
-        self.ledger.settle(number, EPOCH, batch, outcome.postings, [batch])
+        self._settle(number, outcome, [batch])
+        self._note_ids(commands)
+        self._note_time(outcome)
+        return joined([outcome, *self.finish(number)])
+
+    def finish(self, number: int) -> list[Outcome]:
+        """Settle the slices of a partition's last batch that wait, each a batch of the ledger."""
+        slices = []
+        while self.partitions[number].pending:
+            slices.append(self.partitions[number].proceed())
+            self._settle(number, slices[-1])
+            self._note_time(slices[-1])
+        return slices
+
+    def _settle(self, number: int, outcome: Outcome, frames: Sequence[int] = ()) -> None:
+        batch = self.batches[number] + 1
+        self.ledger.settle(number, EPOCH, batch, outcome.postings, frames)
         self.batches[number] = batch
-        self._note(commands, outcome)
-        return outcome
 
-    def _note(self, commands: npt.NDArray[np.void], outcome: Outcome) -> None:
-        """Follow the time of what was not refused, and the ids that orders were given.
-
-        What a refused command says moves no clock, and an id that is only asked for (by a
-        cancel, say) is nobody's: one slip would leave no later time, or no higher id.
-        """
+    def _note_time(self, outcome: Outcome) -> None:
+        """Follow the time of what was not refused; a slip would leave no later time."""
         times = outcome.events["timestamp_ns"][outcome.events["kind"] != EventKind.REJECTED]
         self.clock_ns = max(self.clock_ns, int(times.max(initial=0)))
+
+    def _note_ids(self, commands: npt.NDArray[np.void]) -> None:
+        """Follow the ids that orders were given.
+
+        An id that is only asked for (by a cancel, say) is nobody's: one slip would leave no
+        higher one.
+        """
         ids = commands["order_id"][commands["kind"] == CommandKind.PLACE]
         ids = ids[ids < 1 << 62]
         self.highest_order_id = max(self.highest_order_id, int(ids.max(initial=0)))
@@ -108,8 +147,20 @@ class Core:
         for number, snapshot, batch in zip(
             sorted(self.partitions), state.partitions, state.batches, strict=True
         ):
-            self.partitions[number] = Partition.restore(self.listings, number, snapshot)
+            self.partitions[number] = Partition.restore(
+                self.listings, number, snapshot, **self._limits
+            )
             self.batches[number] = batch
         self.tiers = dict(state.tiers)
         self.highest_order_id = state.highest_order_id
         self.clock_ns = state.clock_ns
+
+
+def joined(slices: list[Outcome]) -> Outcome:
+    """All slices of a batch as one outcome, its events in the order of the commands."""
+    if len(slices) == 1:
+        return slices[0]
+    whole = Outcome(*(np.concatenate(parts) for parts in zip(*slices, strict=True)))
+    # Those of a market are in order across slices, and a command belongs to one market.
+    order = np.argsort(whole.events["command"], kind="stable")
+    return whole._replace(events=whole.events[order], markets=whole.markets[order])

@@ -26,6 +26,7 @@ class AssetProof:
     fees: int
     """Of what is available, the exchange's own."""
     in_orders: int
+    """What open orders hold, and what has left their holds by slices that are not settled yet."""
     in_withdrawals: int
 
     @property
@@ -56,7 +57,10 @@ def prove(core: Core, *, full: bool) -> Proof:
     """Compare ledger and orders, by running totals, or account by account if ``full``."""
     totals = {int(row["asset"]): row for row in core.ledger.totals()}
     in_orders = sum(
-        (partition.held_totals().astype(object) for partition in core.partitions.values()),
+        (
+            partition.held_totals().astype(object) + partition.pending_held().astype(object)
+            for partition in core.partitions.values()
+        ),
         np.zeros(len(core.listings.assets), dtype=object),
     )
     withdrawals = _withdrawals(core)
@@ -109,6 +113,9 @@ def _walk(core: Core) -> list[str]:
         for order in partition.open_orders():
             key = int(order["account"]), int(order["asset"])
             expected[key] = expected.get(key, 0) + int(order["held"])
+        for posting in partition.pending_postings():
+            key = int(posting["account"]), int(posting["asset"])
+            expected[key] = expected.get(key, 0) - int(posting["held"])
     if not isinstance(core.ledger, MemoryLedger):
         return faults
     for _, account, asset, amount in core.ledger.open_holds():
