@@ -5,10 +5,10 @@ from collections import defaultdict
 from nextrade import EventKind
 from nextrade.domain.protocol.entries import EntryKind, read_entry
 from nextrade.domain.protocol.frames import FrameKind, Verdict, decode, identity_of
+from nextrade.domain.protocol.judging import identity_of_bytes
 from nextrade.domain.protocol.messages import Message, read_message
 from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.takeover import replayed
-from nextrade.domain.protocol.worker import _odd_identity
 
 from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
 from .servers import Broken
@@ -165,7 +165,7 @@ def dead_letters(play: Play, messages: list[Message]) -> None:
 
 def names_of(message: bytes) -> tuple[int, int]:
     """The id of a message and the number that stands for its bytes."""
-    return identity_of(message), _odd_identity(message)
+    return identity_of(message), identity_of_bytes(message)
 
 
 def entries_of(play: Play) -> list[EntryKind]:

@@ -23,7 +23,7 @@ from ..partition import Outcome, Partition, Reservations
 from ..postings import POSTING_DTYPE, REQUEST_DTYPE
 from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
 from .limits import Limits
-from .messages import FRAME_ENTRY_DTYPE, write_messages
+from .messages import write_messages
 from .ports import Answer, Reserve, Settle
 from .remembered import Remembered
 
@@ -288,11 +288,6 @@ class Replica:
                 " it was committed: this build does not follow the rules of the one that wrote it"
             )
         return done
-
-
-def frame_record(identity: int, crc: int, records: int, verdict: int) -> npt.NDArray[np.void]:
-    """One FRAME_ENTRY_DTYPE record."""
-    return np.array([(identity, crc, records, verdict, 0)], FRAME_ENTRY_DTYPE)
 
 
 def _nothing() -> Outcome:

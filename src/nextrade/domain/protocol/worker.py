@@ -12,7 +12,6 @@ call, until it does.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -21,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import (
-    BadFrame,
     BusLost,
     LedgerUnavailable,
     NexTradeError,
@@ -30,11 +28,12 @@ from ...errors import (
     StoreUnavailable,
 )
 from ..listings import Listings
-from .frames import Frame, FrameKind, Verdict, decode
+from .frames import FrameKind, Verdict
 from .ids import milliseconds_of
+from .judging import REASONS, Burial, Group, frame_record, identity_of_bytes, judge
 from .limits import Limits
-from .ports import BatchLedger, BookStore, Bus, Clock, Delivery, Reserve
-from .replica import Done, Replica, frame_record
+from .ports import BatchLedger, BookStore, Bus, Clock, Delivery, Reserve, Settle
+from .replica import Done, Replica
 from .replica_snapshot import restore_replica, snapshot_replica
 from .takeover import missing_settles, replayed
 
@@ -44,16 +43,6 @@ _T = TypeVar("_T")
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 _MILLISECOND: Final = 1_000_000
-
-
-_REASONS: Final = {
-    Verdict.UNDECODABLE: "it is no frame",
-    Verdict.WRONG_PARTITION: "it names another partition than that of its queue",
-    Verdict.REUSED_ID: "another frame had its id",
-    Verdict.TOO_OLD: "it is older than the frames that are remembered: it may have run before",
-    Verdict.DEAD_LETTERED: "it was delivered too often without an end",
-    Verdict.ABANDONED: "it reserved, did not come again for long, and was given up",
-}
 
 
 class Stopping(NexTradeError):
@@ -66,23 +55,8 @@ class _Flight:
 
     done: Done
     deliveries: list[Delivery]
-    burials: list[tuple[bytes, str, int]] = field(default_factory=list)
+    burials: list[Burial] = field(default_factory=list)
     sent: bool = False
-
-
-@dataclass
-class _Group:
-    """Frames that make one batch."""
-
-    kind: FrameKind
-    deliveries: list[Delivery] = field(default_factory=list)
-    records: list[tuple[int, int, int, int]] = field(default_factory=list)
-    frames: list[Frame] = field(default_factory=list)
-    burials: list[tuple[bytes, str, int]] = field(default_factory=list)
-
-    def table(self) -> npt.NDArray[np.void]:
-        """The FRAME_ENTRY_DTYPE records."""
-        return np.concatenate([frame_record(*record) for record in self.records])
 
 
 class Worker:
@@ -115,7 +89,8 @@ class Worker:
         self._settling: _Flight | None = None
         self._publishing: _Flight | None = None
         self._noted_cleared = 0
-        self._waiting: set[int] = set()
+        self._waiting: set[tuple[int, int]] = set()
+        """Buckets and frames that they answered, of workers before this one."""
         self._taken_over_ms = 0
         self._since_snapshot = 0
         self._bytes_since_snapshot = 0
@@ -159,131 +134,31 @@ class Worker:
         if deliveries[0].channel != self._channel or self.replica is None:
             self._take_over()
             self._channel = deliveries[0].channel
-        for group in self._groups(deliveries):
+        assert self.replica is not None
+        judgement = judge(self.number, self.replica.remembered, deliveries)
+        if judgement.repeated:
+            self._end_again(judgement.repeated, judgement.burials)
+        for group in judgement.groups:
             self._batch(group)
 
-    # --- sorting what was delivered ------------------------------------------------------------
+    # --- what ended before ---------------------------------------------------------------------
 
-    def _groups(self, deliveries: list[Delivery]) -> list[_Group]:
-        """The batches that these deliveries make, in their order.
+    def _end_again(self, deliveries: list[Delivery], burials: list[Burial]) -> None:
+        """Acknowledge what ended before, when all that was begun is done.
 
-        A frame that came before goes alone: if it is the one that kills workers, it takes no
-        other with it.
+        The worker that ended it may have died before it was a dead letter.
         """
-        groups: list[_Group] = []
-        repeated: list[Delivery] = []
-        seen: dict[int, int] = {}
-        alone = False
-        for delivery in deliveries:
-            group = self._judged(delivery, seen)
-            if group is None:
-                repeated.append(delivery)
-                continue
-            last = groups[-1] if groups else None
-            together = last is not None and last.kind == group.kind == FrameKind.COMMANDS
-            if last is not None and together and not alone and not delivery.redelivered:
-                last.deliveries += group.deliveries
-                last.records += group.records
-                last.frames += group.frames
-                last.burials += group.burials
-            else:
-                groups.append(group)
-            alone = delivery.redelivered
-        if repeated:
-            self._acknowledge_later(repeated)
-        return groups
-
-    def _judged(self, delivery: Delivery, seen: dict[int, int]) -> _Group | None:
-        """What is to become of one delivery; None if it is a repetition of what ended."""
-        assert self.replica is not None
-        message = delivery.body
-        try:
-            frame = decode(message)
-        except BadFrame as error:
-            return self._refused(delivery, Verdict.UNDECODABLE, str(error), seen)
-        if frame.partition != self.number:
-            reason = f"it names partition {frame.partition}, and came to {self.number}"
-            return self._refused(delivery, Verdict.WRONG_PARTITION, reason, seen)
-        identity = frame.identity
-        known = self.replica.remembered.find(identity)
-        if frame.kind == FrameKind.VERDICT:
-            return self._condemned(delivery, frame, seen)
-        if known is not None and known.verdict != Verdict.RUN:
-            self._bury_later(message, _REASONS[Verdict(known.verdict)], identity)
-            return None
-        if known is not None or identity in seen:
-            if frame.crc == (seen[identity] if known is None else known.crc):
-                return None
-            return self._refused(delivery, Verdict.REUSED_ID, _REASONS[Verdict.REUSED_ID], seen)
-        seen[identity] = frame.crc
-        if self.replica.remembered.too_old(identity):
-            reason = _REASONS[Verdict.TOO_OLD]
-            return self._sentence(delivery, frame.identity, frame.crc, Verdict.TOO_OLD, reason)
-        record = (identity, frame.crc, len(frame.records), Verdict.RUN)
-        if frame.kind == FrameKind.TIERS:
-            record = (identity, frame.crc, 0, Verdict.RUN)
-        return _Group(frame.kind, [delivery], [record], [frame])
-
-    def _refused(
-        self, delivery: Delivery, verdict: Verdict, reason: str, seen: dict[int, int]
-    ) -> _Group | None:
-        """A message that is no frame of ours: it reserved nothing, and has a name by its bytes."""
-        assert self.replica is not None
-        odd = _odd_identity(delivery.body)
-        if self.replica.remembered.find(odd) is not None:
-            self._bury_later(delivery.body, reason, odd)
-            return None
-        if odd in seen:
-            return None
-        seen[odd] = 0
-        return self._sentence(delivery, odd, 0, verdict, reason)
-
-    def _condemned(self, delivery: Delivery, frame: Frame, seen: dict[int, int]) -> _Group | None:
-        """A frame that was delivered too often: end it, unless it ended after all."""
-        assert self.replica is not None
-        identity = frame.identity
-        reason = _REASONS[frame.verdict]
-        known = self.replica.remembered.find(identity)
-        if known is not None or identity in seen:
-            if known is not None and known.verdict != Verdict.RUN:
-                self._bury_later(frame.about, reason, identity)
-            return None
-        seen[identity] = 0
-        crc = 0 if identity >> 63 else decode(frame.about).crc
-        verdict = frame.verdict
-        if self.replica.remembered.too_old(identity):
-            verdict = Verdict.TOO_OLD  # it may have run: nobody shall take it for one that did not
-        group = self._sentence(delivery, identity, crc, verdict, reason)
-        group.burials = [(frame.about, reason, identity)]
-        return group
-
-    def _sentence(
-        self, delivery: Delivery, identity: int, crc: int, verdict: Verdict, reason: str
-    ) -> _Group:
-        record = (identity, crc, 0, verdict)
-        burial = (delivery.body, reason, identity)
-        return _Group(FrameKind.VERDICT, [delivery], [record], [], [burial])
-
-    def _acknowledge_later(self, deliveries: list[Delivery]) -> None:
-        """What ended before may be acknowledged when all that was begun is done."""
         flight = self._settling or self._publishing
         if flight is None:
+            self._bury(burials)
             self._bus.acknowledge(deliveries)
         else:
             flight.deliveries += deliveries
-
-    def _bury_later(self, message: bytes, reason: str, identity: int) -> None:
-        """The worker that ended this frame may have died before it was a dead letter."""
-        burial = message, reason, identity
-        flight = self._settling or self._publishing
-        if flight is None:
-            self._bury([burial])
-        else:
-            flight.burials.append(burial)
+            flight.burials += burials
 
     # --- one batch -----------------------------------------------------------------------------
 
-    def _batch(self, group: _Group) -> None:
+    def _batch(self, group: Group) -> None:
         assert self.replica is not None
         replica = self.replica
         if group.kind == FrameKind.COMMANDS:
@@ -313,19 +188,19 @@ class Worker:
             self._turn([])
             self._commit(self.replica.proceed(), [], [])
 
-    def _collided(self, group: _Group) -> None:
+    def _collided(self, group: Group) -> None:
         """Another frame of the same id reserved and never came to its batch: find out which of
         these it is about, and end that one. The other may come again, and reserves anew."""
         for delivery, record, frame in zip(
             group.deliveries, group.records, group.frames, strict=True
         ):
             if len(group.frames) > 1:
-                self._batch(_Group(group.kind, [delivery], [record], [frame]))
+                self._batch(Group(group.kind, [delivery], [record], [frame]))
                 continue
             self._turn([])
-            odd = _odd_identity(delivery.body)
+            odd = identity_of_bytes(delivery.body)
             done = self._voided(frame_record(odd, frame.crc, 0, Verdict.REUSED_ID), frame.identity)
-            burial = (delivery.body, _REASONS[Verdict.REUSED_ID], odd)
+            burial = Burial(delivery.body, REASONS[Verdict.REUSED_ID], odd)
             self._commit(done, [delivery], [burial])
 
     def _voided(self, table: npt.NDArray[np.void], identity: int) -> Done:
@@ -336,9 +211,7 @@ class Worker:
             answers = self._insist(lambda: self._ledger.answers(self.number, identity))
         return self.replica.void(table, identity, answers, self._clock.now_ns())
 
-    def _commit(
-        self, done: Done, deliveries: list[Delivery], burials: list[tuple[bytes, str, int]]
-    ) -> None:
+    def _commit(self, done: Done, deliveries: list[Delivery], burials: list[Burial]) -> None:
         cleared = self.cleared
         self._insist(
             lambda: self._store.commit(self.number, self.epoch, done.batch, cleared, done.entry)
@@ -347,9 +220,7 @@ class Worker:
         self._since_snapshot += 1
         self._bytes_since_snapshot += len(done.entry)
         if self._waiting:
-            self._waiting.difference_update(
-                identity for settle in done.settles for identity in settle.frames
-            )
+            self._waiting.difference_update(_ended(done.settles))
         self._settling = _Flight(done, deliveries, burials)
 
     def _turn(self, reserves: list[Reserve]) -> list[list[bytes]]:
@@ -399,7 +270,7 @@ class Worker:
             flight.sent = False
             raise
 
-    def _bury(self, burials: list[tuple[bytes, str, int]]) -> None:
+    def _bury(self, burials: list[Burial]) -> None:
         for message, reason, identity in burials:
             self._insist(lambda m=message, r=reason, i=identity: self._bus.bury(m, r, i))  # type: ignore[misc]
 
@@ -417,9 +288,8 @@ class Worker:
             self._keep()
         now_ms = self._clock.now_ns() // _MILLISECOND
         if now_ms - self._taken_over_ms > self.limits.abandoned_ms:
-            for identity in sorted(self._waiting):
+            for identity in sorted({identity for _, identity in self._waiting}):
                 if now_ms - milliseconds_of(identity) > self.limits.abandoned_ms:
-                    self._waiting.discard(identity)
                     table = frame_record(identity, 0, 0, Verdict.ABANDONED)
                     self._commit(self._voided(table, identity), [], [])
                     self._finish()
@@ -458,10 +328,10 @@ class Worker:
         replica = restore_replica(self._listings, number, buckets, acquired.snapshot, self.limits)
         history = replayed(replica, acquired)
         marks = self._insist(lambda: self._ledger.fence(number, acquired.epoch))
-        waiting = {identity for mark in marks for identity in mark.waiting}
+        waiting = {(at, identity) for at, mark in enumerate(marks) for identity in mark.waiting}
         for settles in missing_settles(number, acquired, history, marks):
             self._insist(lambda s=settles: self._ledger.turn(number, acquired.epoch, s, []))  # type: ignore[misc]
-            waiting.difference_update(frame for settle in settles for frame in settle.frames)
+            waiting -= _ended(settles)
         self.replica = replica
         self._since_snapshot = len(acquired.entries)
         self._bytes_since_snapshot = sum(map(len, acquired.entries))
@@ -490,6 +360,6 @@ class Worker:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _odd_identity(message: bytes) -> int:
-    """A number for a message that is no frame of this partition, above all frame ids."""
-    return int.from_bytes(hashlib.blake2b(message, digest_size=8).digest(), "little") | 1 << 63
+def _ended(settles: list[Settle]) -> set[tuple[int, int]]:
+    """The answers that these end: bucket and frame."""
+    return {(settle.bucket, frame) for settle in settles for frame in settle.frames}
