@@ -172,10 +172,11 @@ def in_words(listings: Listings, command: np.void) -> dict[str, Any]:
         "state": lambda code: _named(TradingState, code),
     }
     kept = _KEYS[CommandKind[kind.upper()]]
+    always = ("side", "order_type", "state", *_NEEDED.get(CommandKind[kind.upper()], ()))
     try:
         for key, text in texts.items():
             value = int(command[_FIELDS[key]])
-            if key in kept and (value or key in ("side", "order_type", "state")):
+            if key in kept and (value or key in always):
                 said[key] = text(value)
     except NexTradeError:  # a negative number, for example, of a command that will be refused
         return said | _plain(command)
