@@ -164,5 +164,11 @@ def _verdict(partition: int, identity: int, crc: int, body: memoryview) -> Frame
     if code not in (Verdict.UNDECODABLE, Verdict.DEAD_LETTERED) or identity != identity_of(about):
         raise BadFrame(f"a verdict of unknown code {code}, or about another frame than it holds")
     return Frame(
-        FrameKind.VERDICT, partition, identity, crc, np.zeros(0, COMMAND_DTYPE), Verdict(code), about
+        FrameKind.VERDICT,
+        partition,
+        identity,
+        crc,
+        np.zeros(0, COMMAND_DTYPE),
+        Verdict(code),
+        about,
     )

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -129,7 +129,7 @@ def read_message(message: bytes) -> Message:
     if len(message) != _HEAD_BYTES + sum(sizes) or _CRC.unpack_from(message, _HEAD.size)[0] != crc:
         raise BadFrame("a message of events whose checksum or length does not fit its bytes")
     at = _HEAD_BYTES
-    parts = []
+    parts: list[npt.NDArray[Any]] = []
     for dtype, count in (
         (FRAME_ENTRY_DTYPE, frames),
         (EVENT_DTYPE, events),

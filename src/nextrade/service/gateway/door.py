@@ -36,9 +36,7 @@ class Door:
             [listing.partition for listing in listings.listings], np.uint32
         )
 
-    def refusals(
-        self, commands: npt.NDArray[np.void], *, operator: bool
-    ) -> npt.NDArray[np.uint8]:
+    def refusals(self, commands: npt.NDArray[np.void], *, operator: bool) -> npt.NDArray[np.uint8]:
         """For each command the Refusal or Reason for which it is not sent, 0 for none.
 
         Account 0 is the exchange itself: unless ``operator``, what claims to come from it is

@@ -152,7 +152,7 @@ class Lane:
             self._out.popleft()
 
     def to_resend(self) -> list[OutFrame]:
-        """The lost frames in order, once the fate of all others is known; now they count as sent."""
+        """The lost frames in order, once the fate of all others is known; they count as sent."""
         if not self.broken or any(frame.fate is Fate.SENT for frame in self._out):
             return []
         lost = [frame for frame in self._out if frame.fate is Fate.LOST]

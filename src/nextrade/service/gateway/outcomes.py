@@ -29,6 +29,8 @@ class FrameOutcome(NamedTuple):
     events: npt.NDArray[np.void]
     """What its commands did; ``command`` is the position in the frame."""
     markets: npt.NDArray[np.uint32]
+    continued: bool
+    """Whether this is more of a frame that a batch before this one ended."""
 
     @property
     def rejected(self) -> npt.NDArray[np.void]:
@@ -47,13 +49,18 @@ class FrameOutcome(NamedTuple):
 
 
 class Frames:
-    """Puts the messages of batches together and takes them apart by frame."""
+    """Puts the messages of batches together and takes them apart by frame.
+
+    A command that does more than fits a batch goes on in batches without frames, before any other
+    command: their events are given as further outcomes of its frame, with ``continued``.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[int, list[Message]] = {}
+        self._last_frames: dict[int, npt.NDArray[np.void]] = {}
 
     def fold(self, message: Message) -> list[FrameOutcome]:
-        """The frames that are known whole with this message: those of a batch, at its end.
+        """The frames that are known with this message: those of a batch, at its end.
 
         Give it what a Follower accepted. A batch that began before is left out.
         """
@@ -66,31 +73,42 @@ class Frames:
         if message.more:
             return []
         del self._parts[message.partition]
-        first = parts[0]
-        if not len(first.frames):
-            return []
-        events = np.concatenate([part.events for part in parts])
-        markets = np.concatenate([part.markets for part in parts])
-        ends = np.cumsum(first.frames["records"], dtype=np.int64)
-        cuts = np.searchsorted(events["command"], ends).tolist()
-        outcomes, low, start = [], 0, 0
-        for row, high, end in zip(first.frames, cuts, ends.tolist(), strict=True):
+        continued = not len(parts[0].frames)
+        if continued:
+            frames = self._last_frames.get(message.partition, parts[0].frames)
+        else:
+            frames = self._last_frames[message.partition] = parts[0].frames
+        return _by_frame(frames, parts, continued=continued)
+
+
+def _by_frame(
+    frames: npt.NDArray[np.void], parts: list[Message], *, continued: bool
+) -> list[FrameOutcome]:
+    """The events of a batch by the frames whose commands caused them."""
+    events = np.concatenate([part.events for part in parts])
+    markets = np.concatenate([part.markets for part in parts])
+    ends = np.cumsum(frames["records"], dtype=np.int64)
+    cuts = np.searchsorted(events["command"], ends).tolist()
+    outcomes, low, start = [], 0, 0
+    for row, high, end in zip(frames, cuts, ends.tolist(), strict=True):
+        if high > low or not continued:
             own = events[low:high].copy()
             own["command"] -= start
             outcomes.append(
                 FrameOutcome(
                     int(row["identity"]),
-                    message.partition,
-                    message.batch,
-                    message.time_ns,
+                    parts[0].partition,
+                    parts[0].batch,
+                    parts[0].time_ns,
                     Verdict(int(row["verdict"])),
                     int(row["records"]),
                     own,
                     markets[low:high],
+                    continued,
                 )
             )
-            low, start = high, end
-        return outcomes
+        low, start = high, end
+    return outcomes
 
 
 @dataclass(slots=True)
@@ -164,9 +182,7 @@ class Orders:
         if side == Side.NONE:  # of an uncross, which names the buyer first
             side = Side.BUY
         taker = self._state((market, int(event["order_id"])), event, side)
-        maker = self._state(
-            (market, int(event["maker_id"])), event, Side(1 - side), "maker_owner"
-        )
+        maker = self._state((market, int(event["maker_id"])), event, Side(1 - side), "maker_owner")
         for state, leaves in ((taker, "leaves_lots"), (maker, "maker_leaves_lots")):
             if state is None:
                 continue

@@ -118,9 +118,7 @@ def expiries(listings: Listings, due_ms: int) -> Iterator[Due]:
         yield due_frame(listings, market, due_ms, operator_command(market, CommandKind.EXPIRE))
 
 
-def due_frame(
-    listings: Listings, market: int, due_ms: int, command: npt.NDArray[np.void]
-) -> Due:
+def due_frame(listings: Listings, market: int, due_ms: int, command: npt.NDArray[np.void]) -> Due:
     """One command of a market as a frame with the id of its moment."""
     partition = listings.listings[market].partition
     place = listings.in_partition(partition).index(market)

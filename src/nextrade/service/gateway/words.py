@@ -1,7 +1,7 @@
 """Commands in words, one JSON object a line, and back: the vocabulary of ``Exchange.place``.
 
-    {"account": 1, "market": "BTC-USDT", "side": "buy", "price": "100", "quantity": "2"}
-    {"do": "cancel", "account": 1, "market": "BTC-USDT", "order_id": 17}
+{"account": 1, "market": "BTC-USDT", "side": "buy", "price": "100", "quantity": "2"}
+{"do": "cancel", "account": 1, "market": "BTC-USDT", "order_id": 17}
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _made(
     if kind == CommandKind.PLACE:
         if "side" not in said:
             raise DataError("side is missing; buy or sell")
-        texts = {name: said.get(name, _DEFAULTS.get(name)) for name in _ORDER_TEXTS}
+        texts: dict[str, Any] = {name: said.get(name, _DEFAULTS.get(name)) for name in _ORDER_TEXTS}
         return order_command(listing, None, side=said["side"], **texts)
     if kind in _OF_OPERATORS:
         state = str(said.get("state", "open")).upper().replace("-", "_")

@@ -96,7 +96,7 @@ def test_what_waits_too_long_is_given_up() -> None:
         sent = lane.next_frame(identities.__next__)
     assert sent is None
     parcels, frames = lane.overdue(6)
-    assert ([], [5]) == (parcels, [frame.since_ns for frame in frames])
+    assert (parcels, [frame.since_ns for frame in frames]) == ([], [5])
     parcels, (second,) = lane.overdue(100)
     assert [one.ticket.since_ns for one in parcels] == [7]
     assert lane.is_done

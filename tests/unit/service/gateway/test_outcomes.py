@@ -116,6 +116,28 @@ def test_frames_get_the_events_of_their_commands() -> None:
     assert (second[0].batch, second[0].time_ns) == (9, 77)
 
 
+def test_what_goes_on_in_further_batches_belongs_to_its_frame() -> None:
+    """Events of a batch without frames are those of commands of the last one with frames."""
+    events = np.zeros(3, EVENT_DTYPE)
+    events["command"] = 4, 4, 5
+    frames = entries((11, 4, 0), (12, 2, 0))
+    markets = np.zeros(3, np.uint32)
+    fold, seen = Frames(), []
+    for number, own in ((1, frames), (2, frames[:0]), (3, frames[:0])):
+        some = slice(0, 3) if number < 3 else slice(0, 0)
+        for raw in write_messages(
+            1, number, 0, own, events[some], markets[some], np.zeros(0, LEVEL_DTYPE), NONE
+        ):
+            seen += fold.fold(read_message(raw))
+
+    assert [(one.frame, one.batch, one.continued, len(one.events)) for one in seen] == [
+        (11, 1, False, 0),
+        (12, 1, False, 3),
+        (12, 2, True, 3),
+    ]
+    assert seen[2].events["command"].tolist() == [0, 0, 1]
+
+
 def test_the_end_of_an_unknown_batch_is_left_out() -> None:
     """Who comes in the middle of a batch learns of its frames nothing, rather than half."""
     fold = Frames()
