@@ -1,8 +1,8 @@
 """Numbers that gateways give out: ordered by time, unique without asking anybody.
 
-An id is milliseconds since 2020 (41 bits, until 2089), the number of the gateway (10 bits) and a counter
-(11 bits): 62 bits in all, so that it is also a valid order id. Frames that a schedule makes
-have the gateway number SCHEDULER and, in place of the counter, what is due: whoever sends the
+An id is milliseconds since 2020 (41 bits, until 2089), the number of the gateway (10 bits)
+and a counter (11 bits): 62 bits in all, so that it is also a valid order id. Frames that a schedule
+makes have the gateway number SCHEDULER and, in place of the counter, what is due: whoever sends the
 same one a second time gives it the same id.
 """
 

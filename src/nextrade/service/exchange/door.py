@@ -37,8 +37,9 @@ def order_command(
     """A PLACE command of one order, without account, market, id and time.
 
     ``book`` is where the worst price of a market order is measured from that names none.
-    Without a book there is none, and the door refuses what needs one. Raises UnitError for text that is not exact in the market's steps, or a price that is
-    missing, and ExchangeError for a name of no code.
+    Without a book there is none, and the door refuses what needs one. Raises UnitError for text
+    that is not exact in the market's steps, or a price that is missing, and ExchangeError for
+    a name of no code.
     """
     units = listing.market
     command = np.zeros(1, dtype=COMMAND_DTYPE)
