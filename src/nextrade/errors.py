@@ -18,6 +18,7 @@
     +-- StackError               a private server cannot be started, stopped or found
     +-- BadFrame                 bytes of a queue, stream or store that cannot be read
     +-- BusLost                  the connection to RabbitMQ broke: connect and send again
+    +-- EventsMissing            a stream of events goes on after something that did not come
     +-- StoreError               a partition's book store cannot be used
     |   +-- StoreUnavailable     its server cannot be reached: the call may be repeated
     +-- PartitionStopped         ledger and book store of a partition contradict each other
@@ -168,6 +169,10 @@ class BadFrame(NexTradeError, ValueError):
 
 class BusLost(NexTradeError, ConnectionError):
     """The connection to RabbitMQ broke, or a confirmation did not come; connect and send again."""
+
+
+class EventsMissing(NexTradeError, LookupError):
+    """A stream of events has a hole: what comes next is not what must come next."""
 
 
 class StoreError(NexTradeError, RuntimeError):

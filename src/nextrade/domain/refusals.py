@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["Refusal"]
+from ..enums import Reason
+
+__all__ = ["Refusal", "name_of"]
 
 
 class Refusal(IntEnum):
@@ -48,3 +50,8 @@ class Refusal(IntEnum):
     """The market has no fee tier of this number."""
     OPERATOR_ONLY = 140
     """EXPIRE, SET_STATE and UNCROSS come from the exchange itself, owner 0."""
+
+
+def name_of(reason: int) -> str:
+    """The name of the code in an event's ``reason`` field, whichever of the two it is of."""
+    return Refusal(reason).name if reason >= Refusal.UNKNOWN_MARKET else Reason(reason).name

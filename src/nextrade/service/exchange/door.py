@@ -20,7 +20,7 @@ _AT_ONCE = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
 
 def order_command(
     listing: Listing,
-    book: OrderBook,
+    book: OrderBook | None,
     *,
     side: str | Side,
     quantity: DecimalText | None,
@@ -36,8 +36,10 @@ def order_command(
 ) -> npt.NDArray[np.void]:
     """A PLACE command of one order, without account, market, id and time.
 
-    Raises UnitError for text that is not exact in the market's steps, or a price that is
-    missing, and ExchangeError for a name of no code.
+    ``book`` is where the worst price of a market order is measured from that names none.
+    Without a book there is none, and the door refuses what needs one. Raises UnitError for text
+    that is not exact in the market's steps, or a price that is missing, and ExchangeError for
+    a name of no code.
     """
     units = listing.market
     command = np.zeros(1, dtype=COMMAND_DTYPE)
@@ -67,10 +69,39 @@ def order_command(
     return command
 
 
-def _start(book: OrderBook, side: Side, trigger_ticks: int, *, at_once: bool) -> int:
+def change_command(
+    listing: Listing,
+    kind: CommandKind,
+    *,
+    side: str | Side | None = None,
+    quantity: DecimalText | None = None,
+    price: DecimalText | None = None,
+    trigger: DecimalText | None = None,
+) -> npt.NDArray[np.void]:
+    """A command about an order that is there, without account, market, id and time.
+
+    Raises UnitError and ExchangeError as ``order_command``.
+    """
+    units = listing.market
+    command = np.zeros(1, dtype=COMMAND_DTYPE)
+    command["kind"] = kind
+    if side is not None:
+        command["side"] = _member(Side, side)
+    if quantity is not None:
+        command["qty_lots"] = units.qty_lots(quantity)
+    if price is not None:
+        command["price_ticks"] = units.price_ticks(price)
+    if trigger is not None:
+        command["trigger_ticks"] = units.price_ticks(trigger)
+    return command
+
+
+def _start(book: OrderBook | None, side: Side, trigger_ticks: int, *, at_once: bool) -> int:
     """The price that the worst price of an order is measured from; 0 if there is none."""
     if not at_once:
         return trigger_ticks
+    if book is None:
+        return 0
     best = book.best_ask if side == Side.BUY else book.best_bid
     return best or book.last_price or 0
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ..._book import OrderBook
+from ...domain.listings import Listing
 from ...domain.units import DecimalText
-from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce
 from ...errors import ExchangeError
 from ..ledger.memory import MemoryLedger
-from .door import order_command
+from .door import change_command, order_command
 from .machine import Machine
 from .placed import Placed
 from .records import TIER, plain
@@ -235,37 +236,37 @@ class Exchange(Machine):
 
     def cancel(self, account: int, market: str, order_id: int) -> Placed:
         """Take an open order out."""
-        return self._change(account, market, order_id, CommandKind.CANCEL, {})
+        command = change_command(self._listing(market), CommandKind.CANCEL)
+        return self._change(account, market, order_id, command)
 
     def reduce(self, account: int, market: str, order_id: int, quantity: DecimalText) -> Placed:
         """Take a quantity off an open order, which keeps its place."""
-        units = self.listings.listings[self.listings.market(market)].market
-        fields = {"qty_lots": units.qty_lots(quantity)}
-        return self._change(account, market, order_id, CommandKind.REDUCE, fields)
+        command = change_command(self._listing(market), CommandKind.REDUCE, quantity=quantity)
+        return self._change(account, market, order_id, command)
 
     def replace(
         self, account: int, market: str, order_id: int, *, price: DecimalText, quantity: DecimalText
     ) -> Placed:
         """Give an open order another price and quantity left; a smaller one keeps its place."""
-        number = self.listings.market(market)
-        units = self.listings.listings[number].market
         book = self.book(market)
-        fields = {"price_ticks": units.price_ticks(price), "qty_lots": units.qty_lots(quantity)}
-        if order_id in book:
-            fields["side"] = int(book.order(order_id)["side"])
-        return self._change(account, market, order_id, CommandKind.REPLACE, fields)
+        command = change_command(
+            self._listing(market),
+            CommandKind.REPLACE,
+            side=Side(int(book.order(order_id)["side"])) if order_id in book else None,
+            price=price,
+            quantity=quantity,
+        )
+        return self._change(account, market, order_id, command)
+
+    def _listing(self, market: str) -> Listing:
+        return self.listings.listings[self.listings.market(market)]
 
     def _change(
-        self, account: int, market: str, order_id: int, kind: CommandKind, fields: dict[str, int]
+        self, account: int, market: str, order_id: int, command: npt.NDArray[np.void]
     ) -> Placed:
-        number = self.listings.market(market)
-        command = np.zeros(1, dtype=COMMAND_DTYPE)
-        command["kind"], command["owner"], command["market"] = kind, account, number
+        command["owner"], command["market"] = account, self.listings.market(market)
         command["order_id"], command["timestamp_ns"] = order_id, self._now()
-        for name, value in fields.items():
-            command[name] = value
-        units = self.listings.listings[number].market
-        return Placed(self.submit(command), units, order_id)
+        return Placed(self.submit(command), self._listing(market).market, order_id)
 
     # --- looking ---------------------------------------------------------------------------
 

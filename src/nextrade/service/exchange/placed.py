@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...domain.markets import Market
-from ...domain.refusals import Refusal
-from ...enums import EventKind, Reason
+from ...domain.refusals import name_of
+from ...enums import EventKind
 
 if TYPE_CHECKING:
     from .machine import Batch
 
-_FIRST_REFUSAL = 128
 _GONE = (EventKind.CANCELED, EventKind.EXPIRED)
 
 
@@ -67,7 +66,7 @@ class Placed:
         for event in self.events:
             code = int(event["reason"])
             if code and int(event["order_id"]) == self.order_id:
-                return Refusal(code).name if code >= _FIRST_REFUSAL else Reason(code).name
+                return name_of(code)
         return ""
 
     @property

@@ -1,0 +1,113 @@
+"""Waiting for what becomes of frames: their outcomes counted, read off the stream of events."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+from ...domain.protocol.frames import Verdict
+from ...domain.protocol.ids import gateway_of
+from ...domain.refusals import name_of
+from ...errors import BusLost
+from .feed import Feed
+from .outcomes import FrameOutcome, Frames
+from .sending import Sent
+
+__all__ = ["Awaiting", "Outcome"]
+
+_STEP_S = 0.1
+
+
+@dataclass
+class Outcome:
+    """What became of the commands that were sent."""
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Commands that ran and were refused, by reason."""
+    not_run: Counter[str] = field(default_factory=Counter)
+    """Commands of frames that did not run, by verdict."""
+    trades: int = 0
+    missing: int = 0
+    """Commands whose outcome did not come."""
+
+
+class Awaiting:
+    """Collects the outcomes of one gateway's frames, from before they are sent."""
+
+    def __init__(self, feed: Feed, gateway: int) -> None:
+        self._feed = feed
+        self._gateway = gateway
+        self._frames = Frames()
+        self._ended: dict[int, list[FrameOutcome]] = {}
+        self._fault: BusLost | None = None
+        self.troubles: list[str] = []
+        """What was missing in the stream, the first few."""
+        self._stop = Event()
+        self._thread = Thread(target=self._collect, daemon=True)
+        self._thread.start()
+
+    def _collect(self) -> None:
+        while not self._stop.is_set():
+            try:
+                for one in self._feed.news(_STEP_S):
+                    if one.message is None:
+                        if len(self.troubles) < 5:
+                            self.troubles.append(one.trouble)
+                        continue
+                    for outcome in self._frames.fold(one.message):
+                        if gateway_of(outcome.frame) == self._gateway:
+                            self._ended.setdefault(outcome.frame, []).append(outcome)
+                    if self._stop.is_set():
+                        return
+            except BusLost as error:
+                self._fault = error
+                return
+
+    def wait(
+        self,
+        sent: Sent,
+        patience_s: float,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Outcome:
+        """Wait until every confirmed frame has its end, or none came for so long.
+
+        Raises BusLost if the stream cannot be read any more.
+        """
+        try:
+            last, since = -1, time.monotonic()
+            while (done := sum(frame in self._ended for frame in sent.frames)) < len(sent.frames):
+                if self._fault is not None:
+                    raise self._fault
+                if done != last:
+                    last, since = done, time.monotonic()
+                    progress(done)
+                if time.monotonic() - since > patience_s:
+                    break
+                time.sleep(_STEP_S / 10)
+        finally:
+            self._stop.set()
+            self._thread.join()
+        return self._outcome(sent)
+
+    def _outcome(self, sent: Sent) -> Outcome:
+        outcome = Outcome()
+        for frame, commands in sent.frames.items():
+            parts = self._ended.get(frame)
+            if parts is None:
+                outcome.missing += commands
+                continue
+            refused = 0
+            for part in parts:
+                outcome.trades += len(part.trades)
+                for code, count in Counter(part.rejected["reason"].tolist()).items():
+                    outcome.rejected[name_of(code)] += count
+                    refused += count
+            if parts[0].verdict == Verdict.RUN:
+                outcome.accepted += parts[0].records - refused
+            else:
+                outcome.not_run[parts[0].verdict.name] += commands
+        return outcome
