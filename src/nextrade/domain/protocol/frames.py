@@ -163,5 +163,12 @@ def _verdict(partition: int, identity: int, crc: int, body: memoryview) -> Frame
     about = bytes(body[_VERDICT.size :])
     if code not in (Verdict.UNDECODABLE, Verdict.DEAD_LETTERED) or identity != identity_of(about):
         raise BadFrame(f"a verdict of unknown code {code}, or about another frame than it holds")
-    nothing = np.zeros(0, COMMAND_DTYPE)
-    return Frame(FrameKind.VERDICT, partition, identity, crc, nothing, Verdict(code), about)
+    return Frame(
+        FrameKind.VERDICT,
+        partition,
+        identity,
+        crc,
+        np.zeros(0, COMMAND_DTYPE),
+        Verdict(code),
+        about,
+    )

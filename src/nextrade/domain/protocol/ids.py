@@ -1,8 +1,8 @@
 """Numbers that gateways give out: ordered by time, unique without asking anybody.
 
-An id is milliseconds since 2020 (41 bits, until 2089), the number of the gateway (10 bits) and a
-counter (11 bits): 62 bits in all, so that it is also a valid order id. Frames of a schedule
-have the gateway number SCHEDULER and, in place of the counter, what is due: whoever sends the
+An id is milliseconds since 2020 (41 bits, until 2089), the number of the gateway (10 bits)
+and a counter (11 bits): 62 bits in all, so that it is also a valid order id. Frames that a schedule
+makes have the gateway number SCHEDULER and, in place of the counter, what is due: whoever sends the
 same one a second time gives it the same id.
 """
 
@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["EPOCH_MS", "GATEWAYS", "SCHEDULER", "Ids", "milliseconds_of", "scheduled_id"]
+__all__ = [
+    "EPOCH_MS",
+    "GATEWAYS",
+    "SCHEDULER",
+    "Ids",
+    "gateway_of",
+    "milliseconds_of",
+    "scheduled_id",
+]
 
 GATEWAYS = 1023
 """Gateways are numbered 0 to 1,022."""
@@ -30,6 +38,11 @@ _COUNTS = 1 << _COUNTER_BITS
 def milliseconds_of(identity: int) -> int:
     """When an id was given out, in milliseconds since 1970."""
     return (identity >> _TIME_SHIFT) + EPOCH_MS
+
+
+def gateway_of(identity: int) -> int:
+    """The number of the gateway that gave an id out; SCHEDULER of scheduled ones."""
+    return identity >> _COUNTER_BITS & SCHEDULER
 
 
 def scheduled_id(due_ms: int, place: int, kind: int) -> int:
