@@ -180,8 +180,9 @@ def test_inspect_shows_accounts_holds_and_buckets(servers: list) -> None:
         "held": "2.500000",
         "outside": "10.000000",
         "transfers": "-1.000000",
+        "settled": "0.000000",
     }
-    assert bucket["partitions"] == [{"partition": 4, "epoch": 9, "watermark": 0, "settled": {}}]
+    assert bucket["partitions"] == [{"partition": 4, "epoch": 9, "watermark": 0, "sums": {}}]
     assert (bucket["balances"], bucket["open_holds"], bucket["waiting_answers"]) == (1, 1, 0)
     assert [record["call"] for record in bucket["outbox"]["oldest"]] == [
         "credit",

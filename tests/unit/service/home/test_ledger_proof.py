@@ -77,8 +77,8 @@ def test_a_sound_ledger_is_proved(ledger) -> None:
     came_in = sum(1000 + account for account in ACCOUNTS)
     assert (btc.outside, btc.held) == (sum(2**54 + a for a in ACCOUNTS) - 5, 0)
     assert (usdt.outside, usdt.held, usdt.fees) == (came_in, 40 * 40 + 7, 400)
-    assert (usdt.in_withdrawals, usdt.in_transfers, usdt.in_orders) == (7, 0, 1600)
-    assert (short.assets[1].in_withdrawals, short.assets[1].in_settlement) == (None, 0)
+    assert (usdt.in_withdrawals, usdt.in_orders, usdt.in_settlement) == (7, 1600, 0)
+    assert (usdt.in_frames, usdt.order_list, short.assets[1].in_frames) == (0, 1600, None)
 
 
 def test_without_open_orders_it_says_so(ledger) -> None:
@@ -86,7 +86,7 @@ def test_without_open_orders_it_says_so(ledger) -> None:
     told = proved(ledger, orders=None)
 
     assert told.holds
-    assert told.assets[1].in_orders is None
+    assert told.assets[1].order_list is None
     assert told.remarks == (
         "what open orders hold was not compared: no list of open orders was given",
     )
@@ -144,22 +144,19 @@ def test_a_changed_total_is_found(servers, ledger) -> None:
     """By the sums of one bucket alone, without any walk."""
     with at(servers, ledger, 4) as client:
         client.hset(
-            ledger.map.key(4), b"T" + struct.pack("<I", USDT), struct.pack("<4q", 9, 9, 9, 0)
+            ledger.map.key(4), b"T" + struct.pack("<I", USDT), struct.pack("<4q", 10**6, 0, 10, 0)
         )
     told = proved(ledger, full=False)
 
     assert not told.holds
-    assert told.faults[0].startswith("bucket 4, USDT: available 9 + held 9, and ")
+    assert told.faults[0].startswith("bucket 4, USDT: available ")
 
 
 def test_trades_that_do_not_add_up_are_found(servers, ledger) -> None:
     """Money made in one bucket as if by a trade: each bucket is sound, all of them are not."""
     key, name = ledger.map.key(4), b"P" + struct.pack("<II", 3, BTC)
-    total = b"T" + struct.pack("<I", BTC)
     with at(servers, ledger, 4) as client:
-        available, held, outside, transfers = struct.unpack("<4q", client.hget(key, total))
-        client.hset(key, total, struct.pack("<4q", available + 5, held, outside, transfers))
-        client.hset(key, name, struct.pack("<q", 5))
+        client.hset(key, name, struct.pack("<qq", 5, 0))
     told = proved(ledger, full=False)
 
     assert told.faults == (
@@ -214,7 +211,7 @@ def test_an_unfinished_transfer_is_a_remark(servers, ledger, monkeypatch) -> Non
 
     assert told.holds
     assert told.remarks == ("USDT: 11 of unfinished transfers count twice",)
-    assert (told.assets[1].in_transfer, told.assets[1].in_transfers) == (11, 11)
+    assert (told.assets[1].in_transfer, told.assets[1].in_withdrawals) == (11, 18)
     bucket = ledger.map.of_account(3)
     with at(servers, ledger, bucket) as client:
         client.hset(ledger.map.key(bucket), b"t", b"")
@@ -225,15 +222,30 @@ def test_an_unfinished_transfer_is_a_remark(servers, ledger, monkeypatch) -> Non
     assert proved(ledger).remarks == ()
 
 
-def test_a_frame_that_waits_is_a_remark(ledger) -> None:
-    """Between reserve and settle more is held than orders show, and never less."""
-    ledger.reserve(3, 1, 2, np.array([(5, USDT, 9)], REQUEST_DTYPE))
+def test_what_a_waiting_frame_holds_is_counted(servers, ledger) -> None:
+    """Between reserve and settle its requests hold, to the unit; one that was refused does not."""
+    asked = np.array([(5, USDT, 9), (5, USDT, 10**9)], REQUEST_DTYPE)
+    assert ledger.reserve(3, 1, 2, asked).tolist() == [True, False]
     told = proved(ledger)
+    bucket = ledger.map.of_account(5)
 
-    assert told.holds
-    assert told.remarks == (
-        f"bucket {ledger.map.of_account(5)}: 1 frames wait for their batch, so more may be held"
-        " than orders show",
+    assert (told.holds, told.remarks, told.assets[1].in_frames) == (True, (), 9)
+    with at(servers, ledger, bucket) as client:
+        client.hdel(ledger.map.key(bucket), b"A" + struct.pack("<I", 3))
+    assert proved(ledger).faults == (
+        "account 5, USDT: 49 is held, and its orders, withdrawals, transfers and frames hold 40",
+    )
+
+
+def test_a_hold_that_vanished_is_found(servers, ledger) -> None:
+    """A withdrawal whose record is gone still counts in the bucket's totals."""
+    bucket = ledger.map.of_account(1)
+    with at(servers, ledger, bucket) as client:
+        client.hdel(ledger.map.key(bucket), b"on-hold:out-1")
+    told = proved(ledger, orders=None)
+
+    assert told.faults == (
+        f"bucket {bucket}, USDT: its withdrawals and transfers hold 0, its totals say 7",
     )
 
 
@@ -244,10 +256,10 @@ def test_orders_that_hold_more_or_less_are_found(ledger) -> None:
     del less[6, USDT]
 
     assert proved(ledger, orders=more).faults == (
-        "account 6, USDT: 40 is held, and its orders and withdrawals hold 41",
+        "account 6, USDT: 40 is held, and its orders, withdrawals, transfers and frames hold 41",
     )
     assert proved(ledger, orders=less).faults == (
-        "account 6, USDT: 40 is held, and its orders and withdrawals hold 0",
+        "account 6, USDT: 40 is held, and its orders, withdrawals, transfers and frames hold 0",
     )
 
 
