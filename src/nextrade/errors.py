@@ -35,6 +35,7 @@
         +-- UnknownBucket        a bucket of balances was never founded, or was lost
         +-- WrongMap             the buckets are laid out by another map than this client's
         +-- WrongLibrary         a server lacks the functions that this version calls
+        +-- AccessRefused        a server refuses our user or password, or TLS does not agree
         +-- LedgerUnavailable    a server cannot be reached: the call may be repeated
 
 Each is raised for one thing only, so a caller can catch exactly what it can mend.
@@ -157,6 +158,10 @@ class WrongMap(LedgerError):
 
 class WrongLibrary(LedgerError):
     """A Redis server has no function library, or that of another version."""
+
+
+class AccessRefused(LedgerError):
+    """A Redis server refuses our user or password, or one side the other's certificate."""
 
 
 class LedgerUnavailable(LedgerError, ConnectionError):

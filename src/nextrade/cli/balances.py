@@ -7,37 +7,51 @@ from pathlib import Path
 
 import click
 
-from ..service.exchange import Exchange
+from .home import embedded, home_options, meant, redis_home
+from .progress import late_bar
 
 
 @click.command(
     "balances",
     short_help="Show what accounts have.",
-    help="""Show the balances of one account of an exchange, or of all.
+    help="""Show the balances of one account, or of all accounts that have something.
 
-    PATH is the folder of the exchange; it is opened to read only. Account 0 is the exchange
-    itself: fees go there. Accounts that have nothing are left out.
+    Of the exchange in the FOLDER of --path, which is opened to read only; else of the one that
+    the settings name: [ledger] home, and [journal] path. Account 0 is the exchange itself: fees
+    go there.
 
     Examples:
 
     \b
-        nextrade deposit money 1 USDT 1000 --reference wire-1
-        nextrade balances money
-        nextrade balances money 1 --json
+        nextrade deposit 1 USDT 1000 --reference wire-1 --path money
+        nextrade balances --path money
+        nextrade balances 1 --path money --json
     """,
 )
-@click.argument("path", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("account", type=click.IntRange(0, 2**32 - 1), required=False)
+@home_options
 @click.option("--json", "as_json", is_flag=True, help="Print the balances as JSON.")
-def balances_command(path: Path, account: int | None, as_json: bool) -> None:
+def balances_command(
+    account: int | None, path: Path | None, config: Path | None, as_json: bool
+) -> None:
     """Open, look up, show."""
-    with Exchange(path=path, read_only=True) as exchange:
-        accounts = exchange.accounts() if account is None else [account]
-        rows = [
-            (number, asset, *balance)
-            for number in accounts
-            for asset, balance in exchange.balances(number).items()
-        ]
+    settings, folder = meant(config, path)
+    rows: list[tuple[int, str, str, str]]
+    if folder is None:
+        with redis_home(settings) as home:
+            if account is None:
+                with late_bar("Reading buckets") as progress:
+                    rows = home.all_balances(progress)
+            else:
+                rows = [(account, asset, *one) for asset, one in home.balances(account).items()]
+    else:
+        with embedded(settings, folder) as exchange:
+            accounts = exchange.accounts() if account is None else [account]
+            rows = [
+                (number, asset, *balance)
+                for number in accounts
+                for asset, balance in exchange.balances(number).items()
+            ]
     if as_json:
         fields = ("account", "asset", "available", "held")
         click.echo(json.dumps([dict(zip(fields, row, strict=True)) for row in rows], indent=2))

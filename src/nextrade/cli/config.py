@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..platform.setting_kinds import Hidden, shown
 from ..platform.settings import FILE_NAME, SECTIONS, TABLES, Settings, keys, read_settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -109,7 +110,7 @@ def _as_json(settings: Settings) -> dict[str, Any]:
         for key in keys(section):
             value = getattr(getattr(settings, section), key)
             told[section][key] = {
-                "value": str(value) if isinstance(value, Path) else value,
+                "value": str(value) if isinstance(value, Path | Hidden) else value,
                 "from": settings.origins[f"{section}.{key}"],
             }
     for table in TABLES:
@@ -119,7 +120,7 @@ def _as_json(settings: Settings) -> dict[str, Any]:
 
 def _print_table(settings: Settings) -> None:
     texts = {
-        f"{section}.{key}": kind.toml(getattr(getattr(settings, section), key))
+        f"{section}.{key}": shown(kind, getattr(getattr(settings, section), key))
         for section in SECTIONS
         for key, (kind, _) in keys(section).items()
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..service.exchange import Exchange
+from .home import embedded, home_options, meant, redis_home
 
 
 @click.command(
@@ -14,7 +14,8 @@ from ..service.exchange import Exchange
     short_help="Credit an account with what came in from outside.",
     help="""Credit an account with what came in from outside, once for each reference.
 
-    PATH is the folder of the exchange; a new one is founded with the default listings. AMOUNT
+    In the exchange in the FOLDER of --path, where a new one is founded with the listings of the
+    settings; else in the one that the settings name: [ledger] home, and [journal] path. AMOUNT
     is decimal text in units of the asset. The reference names the deposit in the outside
     world: given twice for the same money it changes nothing, given for other money it is an
     error.
@@ -22,20 +23,26 @@ from ..service.exchange import Exchange
     Examples:
 
     \b
-        nextrade deposit money 1 USDT 1000.50 --reference wire-1
-        nextrade deposit money 1 USDT 1000.50 --reference wire-1
-        nextrade deposit money 2 BTC 0.5 --reference block-8
+        nextrade deposit 1 USDT 1000.50 --reference wire-1 --path money
+        nextrade deposit 1 USDT 1000.50 --reference wire-1 --path money
+        nextrade deposit 2 BTC 0.5 --reference block-8 --path money
     """,
 )
-@click.argument("path", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("account", type=click.IntRange(1, 2**32 - 1))
 @click.argument("asset")
 @click.argument("amount")
 @click.option("--reference", required=True, metavar="TEXT", help="What names this deposit.")
-def deposit_command(path: Path, account: int, asset: str, amount: str, reference: str) -> None:
+@home_options
+def deposit_command(
+    account: int, asset: str, amount: str, reference: str, path: Path | None, config: Path | None
+) -> None:
     """Open, credit, say what the account has now."""
-    with Exchange(path=path) as exchange:
+    settings, folder = meant(config, path)
+    opened = redis_home(settings) if folder is None else embedded(settings, folder, found=True)
+    with opened as exchange:
         new = exchange.deposit(account, asset, amount, reference)
-        balance = exchange.balances(account)[asset]
+        # Whoever trades may have used up what came in.
+        balance = exchange.balances(account).get(asset)
     done = "credited" if new else "was credited before"
-    click.echo(f"{reference}: {amount} {asset} {done}; account {account} has {balance.available}")
+    left = "nothing available" if balance is None else balance.available
+    click.echo(f"{reference}: {amount} {asset} {done}; account {account} has {left}")

@@ -16,6 +16,7 @@ from .failures import FailingWell
 from .generate import generate_command
 from .inspect import inspect_command
 from .replay import replay_command
+from .shards import shards_command
 from .stack import stack_command
 from .stats import stats_command
 from .verify import verify_command
@@ -64,6 +65,7 @@ root.add_command(deposit_command)
 root.add_command(generate_command)
 root.add_command(inspect_command)
 root.add_command(replay_command)
+root.add_command(shards_command)
 root.add_command(stack_command)
 root.add_command(stats_command)
 root.add_command(verify_command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -35,6 +36,29 @@ def progress_bar(title: str) -> Iterator[Report]:
             bar.update(task, total=max(length, 1), completed=position, done=done)
 
         yield show
+
+
+@contextmanager
+def late_bar(title: str, after_s: float = 2.0) -> Iterator[Callable[[int, int], None]]:
+    """Yields the function to call with parts done and all parts; drawn if it takes that long."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task(title, total=None)
+    begin, drawn = time.monotonic(), False
+
+    def show(done: int, parts: int) -> None:
+        nonlocal drawn
+        if not drawn and console.is_terminal and time.monotonic() > begin + after_s:
+            bar.start()
+            drawn = True
+        bar.update(task, total=max(parts, 1), completed=done)
+
+    try:
+        yield show
+    finally:
+        if drawn:
+            bar.stop()
 
 
 def _silent(position: int, length: int, commands: int) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from ..service.exchange import AssetProof, Exchange, Proof
+from .home import embedded, home_options, meant, redis_home
+from .progress import late_bar
+from .proof_table import ledger_proof_plain, print_ledger_proof, print_proof, proof_plain
 
 
 @click.command(
@@ -16,79 +18,44 @@ from ..service.exchange import AssetProof, Exchange, Proof
     help="""Prove the money of an exchange: for each asset, what all accounts have is what came
     in less what was paid out, and what is held is what open orders and withdrawals hold.
 
-    PATH is the folder of the exchange; it is opened to read only, also while another process
-    uses it. With --full every balance and order is walked, and the journal is replayed from
-    its first record, as far as it is there, to compare books and balances. The exit code is 1
-    if anything contradicts itself.
+    Of the exchange in the FOLDER of --path; else of the one that the settings name: [ledger]
+    home, and [journal] path. It is opened to read only, also while it is in use. With --full
+    every balance is walked; of an exchange in a folder the journal is replayed too, from its
+    first record, as far as it is there. The exit code is 1 if anything contradicts itself.
 
     Examples:
 
     \b
-        nextrade deposit money 1 USDT 1000 --reference wire-1
-        nextrade verify money
-        nextrade verify money --full --json
+        nextrade deposit 1 USDT 1000 --reference wire-1 --path money
+        nextrade verify --path money
+        nextrade verify --path money --full --json
     """,
 )
-@click.argument("path", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--full", is_flag=True, help="Walk everything, and replay the journal.")
+@home_options
+@click.option("--full", is_flag=True, help="Walk every balance; replay the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proof as JSON.")
 @click.pass_context
-def verify_command(ctx: click.Context, path: Path, full: bool, as_json: bool) -> None:
+def verify_command(
+    ctx: click.Context, path: Path | None, config: Path | None, full: bool, as_json: bool
+) -> None:
     """Open, prove, show."""
-    with Exchange(path=path, read_only=True, check=False) as exchange:
-        proof = exchange.verify(full=full)
-        remarks = exchange.remarks
-    if as_json:
-        click.echo(json.dumps(_plain(proof, remarks), indent=2))
+    settings, folder = meant(config, path)
+    if folder is None:
+        with redis_home(settings) as home, late_bar("Walking buckets") as progress:
+            ledger_proof = home.prove(full=full, progress=progress)
+        if as_json:
+            click.echo(json.dumps(ledger_proof_plain(ledger_proof, home.words.asset), indent=2))
+        else:
+            print_ledger_proof(ledger_proof, home.words.asset)
+        holds = ledger_proof.holds
     else:
-        _print(path, proof, remarks)
-    if not proof.holds:
+        with embedded(settings, folder, check=False) as exchange:
+            proof = exchange.verify(full=full)
+            remarks = exchange.remarks
+        if as_json:
+            click.echo(json.dumps(proof_plain(proof, remarks), indent=2))
+        else:
+            print_proof(folder, proof, remarks)
+        holds = proof.holds
+    if not holds:
         ctx.exit(1)
-
-
-def _plain(proof: Proof, remarks: list[str]) -> dict[str, object]:
-    fields = AssetProof.__slots__
-    return {
-        "holds": proof.holds,
-        "full": proof.full,
-        # Text: sums of money may pass what a reader of JSON keeps exact.
-        "assets": [
-            {name: str(getattr(one, name)) for name in fields} | {"holds": one.holds}
-            for one in proof.assets
-        ],
-        "faults": list(proof.faults),
-        "remarks": remarks,
-    }
-
-
-def _print(path: Path, proof: Proof, remarks: list[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=110)
-    table = Table(title=f"{path}, in smallest units")
-    table.add_column("asset", no_wrap=True)
-    for name in ("came in", "available", "of it fees", "held", "by orders", "by withdrawals"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for one in proof.assets:
-        figures = (
-            one.outside,
-            one.available,
-            one.fees,
-            one.held,
-            one.in_orders,
-            one.in_withdrawals,
-        )
-        table.add_row(
-            one.asset, *(f"{figure:,}" for figure in figures), "ok" if one.holds else "WRONG"
-        )
-    console.print(table)
-    for fault in proof.faults:
-        console.print(f"Wrong: {fault}", markup=False)
-    for remark in remarks:
-        console.print(f"Note: {remark}", markup=False)
-    if proof.holds:
-        console.print(f"Everything is accounted for ({'full walk' if proof.full else 'totals'}).")

@@ -152,6 +152,78 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Name:
+    """One word, or none."""
+
+    @property
+    def expected(self) -> str:
+        return 'a word, or "" for none'
+
+    def read(self, value: object, _folder: Path) -> str:
+        if not isinstance(value, str) or re.search("[\\s\0-\x1f\x7f\ud800-\udfff]", value):
+            raise Unfit(f"{value!r} is not {self.expected}")
+        return value
+
+    def of_text(self, text: str) -> object:
+        return text.strip()
+
+    def toml(self, value: str) -> str:
+        return toml_text(value)
+
+
+class Hidden:
+    """A text that is nobody's business: shown as "set" or "not set", wherever it is printed."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hidden) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "set" if self._text else "not set"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A password. No message tells what it was."""
+
+    @property
+    def expected(self) -> str:
+        return "a text"
+
+    def read(self, value: object, _folder: Path) -> Hidden:
+        if not isinstance(value, str):
+            raise Unfit(f"it is not {self.expected}")
+        if re.search("[\0\r\n\ud800-\udfff]", value):
+            raise Unfit("it holds a line end or another character that no password has")
+        return Hidden(value)
+
+    def of_text(self, text: str) -> object:
+        return text
+
+    def toml(self, value: Hidden) -> str:
+        return toml_text(value.reveal())
+
+
+def shown(kind: Kind, value: Any) -> str:
+    """A value for everybody's eyes: as in TOML, but for what is hidden."""
+    return str(value) if isinstance(value, Hidden) else kind.toml(value)
+
+
+@dataclass(frozen=True)
 class Addresses:
     """Any number of addresses of servers, none of them twice."""
 

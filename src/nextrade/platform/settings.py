@@ -28,7 +28,18 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import SettingsError
-from .setting_kinds import Addresses, Choice, Kind, Place, Switch, Unfit, Whole
+from .setting_kinds import (
+    Addresses,
+    Choice,
+    Hidden,
+    Kind,
+    Name,
+    Place,
+    Secret,
+    Switch,
+    Unfit,
+    Whole,
+)
 
 FILE_NAME = "nextrade.toml"
 DEFAULT_NAME = "default.toml of the package"
@@ -61,6 +72,38 @@ class LedgerSettings:
         metadata=_is(
             Addresses(), "The Redis servers of the shards; none: those of `nextrade stack`."
         )
+    )
+    cluster: bool = field(
+        metadata=_is(
+            Switch(),
+            "Whether the shards are a Redis Cluster, found through any of the servers listed.",
+        )
+    )
+    username: str = field(
+        metadata=_is(Name(), "The user that the servers know us as; none: their default user.")
+    )
+    password: Hidden = field(
+        metadata=_is(Secret(), "The password of the servers; never shown. Better in the variable.")
+    )
+    password_file: Path | None = field(
+        metadata=_is(Place(may_be_empty=True), "The file whose first line is the password.")
+    )
+    tls: bool = field(
+        metadata=_is(
+            Switch(), "Whether the servers are spoken to through TLS, and prove who they are."
+        )
+    )
+    tls_ca_file: Path | None = field(
+        metadata=_is(
+            Place(may_be_empty=True),
+            "The certificates that vouch for the servers; empty: those of this machine.",
+        )
+    )
+    tls_cert_file: Path | None = field(
+        metadata=_is(Place(may_be_empty=True), "Our own certificate, for servers that ask for one.")
+    )
+    tls_key_file: Path | None = field(
+        metadata=_is(Place(may_be_empty=True), "The key of our own certificate.")
     )
 
 

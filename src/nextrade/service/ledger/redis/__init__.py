@@ -2,6 +2,6 @@
 
 from .batches import BucketBatches
 from .ledger import RedisLedger
-from .shards import ClusterShards
+from .shards import ClusterShards, NamedShards
 
-__all__ = ["BucketBatches", "ClusterShards", "RedisLedger"]
+__all__ = ["BucketBatches", "ClusterShards", "NamedShards", "RedisLedger"]

@@ -28,6 +28,7 @@ from ..protocol import (
 from . import looking
 from .batches import BucketBatches, fenced
 from .bucket_map import BUCKETS, BucketMap
+from .bucket_state import names_in
 from .calls import call, fence_record
 from .chains import Chain
 from .codes import VERSION, Answer, Call, Purpose
@@ -42,12 +43,14 @@ class RedisLedger:
     """A Ledger on Redis servers; see ``Ledger`` for what each call does.
 
     ``shards`` gives the address of each shard by its name: "host:port", or the path of a
-    socket; or it is a ClusterShards. Raises WrongMap or WrongLibrary if they hold no ledger
-    that this version can use.
+    socket; or it is a NamedShards or ClusterShards, which know passwords and TLS. Raises
+    WrongMap or WrongLibrary if they hold no ledger that this version can use.
     """
 
     def __init__(
-        self, shards: Mapping[str, str] | ClusterShards, patience_s: float = PATIENCE_S
+        self,
+        shards: Mapping[str, str] | NamedShards | ClusterShards,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.shards = Shards(_placement(shards), patience_s=patience_s)
         self.shards.check_library()
@@ -60,7 +63,7 @@ class RedisLedger:
     @classmethod
     def found(
         cls,
-        shards: Mapping[str, str] | ClusterShards,
+        shards: Mapping[str, str] | NamedShards | ClusterShards,
         buckets: int = BUCKETS,
         patience_s: float = PATIENCE_S,
     ) -> Self:
@@ -247,7 +250,7 @@ class RedisLedger:
         finished = 0
         for bucket in range(self.map.buckets):
             ((names,),) = looking.read_fields(self.shards, [(bucket, [b"t"])])
-            for name in _names(names or b""):
+            for name in names_in(names or b""):
                 field = b"on-hold:" + name
                 ((entry,),) = looking.read_fields(self.shards, [(bucket, [field])])
                 if entry is not None:
@@ -323,14 +326,7 @@ class RedisLedger:
         call(self.shards, Call.TRIM, [(bucket, (struct.pack("<Q", first_kept),))])
 
 
-def _placement(shards: Mapping[str, str] | ClusterShards) -> NamedShards | ClusterShards:
-    return shards if isinstance(shards, ClusterShards) else NamedShards(shards)
-
-
-def _names(text: bytes) -> list[bytes]:
-    """References of unfinished transfers, each of which stands after its length."""
-    names, at = [], 0
-    while at < len(text):
-        names.append(text[at + 1 : at + 1 + text[at]])
-        at += 1 + text[at]
-    return names
+def _placement(
+    shards: Mapping[str, str] | NamedShards | ClusterShards,
+) -> NamedShards | ClusterShards:
+    return shards if isinstance(shards, NamedShards | ClusterShards) else NamedShards(shards)

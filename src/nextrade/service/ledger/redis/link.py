@@ -8,7 +8,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from ....errors import LedgerUnavailable, MissingExtra
+from ....errors import AccessRefused, LedgerUnavailable, MissingExtra
+from ....platform.redis_access import OPEN, RedisAccess, connect, refusal
 
 try:
     import hiredis
@@ -32,18 +33,24 @@ def packed(*words: bytes | str | int) -> bytes:
 class Link:
     """A connection that is made when it is first needed, and again after it broke."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, access: RedisAccess = OPEN) -> None:
         self.address = address
+        self._access = access
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._reader: Any = None
 
     def send(self, commands: Sequence[bytes]) -> None:
-        """Send commands in one go; raises LedgerUnavailable, after which none may have arrived."""
+        """Send commands in one go; raises LedgerUnavailable, after which none may have arrived.
+
+        Raises AccessRefused if the server will not have us, or shows a wrong certificate.
+        """
         try:
             self._connected().sendall(b"".join(commands))
         except OSError as error:
             self.close()
+            if why := refusal(error):
+                raise AccessRefused(f"Redis at {self.address}: {why}") from error
             raise LedgerUnavailable(f"no connection to Redis at {self.address}: {error}") from error
 
     def receive(self) -> Any:
@@ -69,14 +76,14 @@ class Link:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            if self.address.startswith("/"):
-                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                connection.settimeout(self._timeout_s)
-                connection.connect(self.address)
-            else:
-                host, _, port = self.address.rpartition(":")
-                connection = socket.create_connection((host, int(port)), self._timeout_s)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = connection
+            self._socket = connect(self.address, self._access, self._timeout_s)
             self._reader = hiredis.Reader()
+            if self._access.auth:
+                self._socket.sendall(packed("AUTH", *self._access.auth))
+                reply = self.receive()
+                if isinstance(reply, ReplyError):
+                    self.close()
+                    why = refusal(reply) or f"it refuses us ({reply})"
+                    raise AccessRefused(f"Redis at {self.address}: {why}")
+        assert self._socket is not None
         return self._socket

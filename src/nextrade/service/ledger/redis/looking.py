@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ....domain.postings import BALANCE_DTYPE
-from ....errors import UnknownBucket, WrongLibrary, WrongMap
 from ..protocol import TOTAL_DTYPE
-from .codes import VERSION, Call, Purpose
+from .bucket_state import check_founding, wrapped
+from .codes import Call, Purpose
 from .link import packed
 from .shards import Shards
 
@@ -82,13 +82,7 @@ def read_fields(
     ]
     replies: list[Any] = shards.exchange(calls)
     for (bucket, _), reply in zip(wanted, replies, strict=True):
-        founding = reply.pop(0)
-        if founding is None:
-            raise UnknownBucket(f"bucket {bucket} was never founded, or its data is gone")
-        if founding[12] != VERSION:
-            raise WrongLibrary(f"bucket {bucket} has records of another version than this client's")
-        if founding[:12] != shards.map.head(Call.FENCE, bucket)[4:]:
-            raise WrongMap(f"bucket {bucket} belongs to another map than this client's")
+        check_founding(shards, bucket, reply.pop(0))
     return replies
 
 
@@ -150,13 +144,8 @@ def bucket_totals(shards: Shards, buckets: Iterable[int] | None = None) -> npt.N
             available, held, outside, transfers = _TOTALS.unpack(value or _NO_TOTALS)
             of_batches = sum(first for first, _ in own), sum(second for _, second in own)
             amounts = (available + of_batches[0], held + of_batches[1], outside, transfers)
-            rows.append((bucket, asset, *map(_wrapped, (*amounts, sum(of_batches)))))
+            rows.append((bucket, asset, *map(wrapped, (*amounts, sum(of_batches)))))
     return np.array(rows, BUCKET_TOTAL_DTYPE)
-
-
-def _wrapped(number: int) -> int:
-    """Return a number as 64 bits have it: the buckets count so (lua/include/totals.lua)."""
-    return (number + 2**63) % 2**64 - 2**63
 
 
 def partition_sums(shards: Shards, partition: int) -> list[tuple[int, int, int, int]]:
@@ -173,7 +162,7 @@ def partition_sums(shards: Shards, partition: int) -> list[tuple[int, int, int, 
         for asset, text in enumerate(values):
             if text is not None:
                 available, held = _PAIR.unpack(text)
-                rows.append((bucket, asset, _wrapped(available + held), held))
+                rows.append((bucket, asset, wrapped(available + held), held))
     return rows
 
 

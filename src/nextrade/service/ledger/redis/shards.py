@@ -14,7 +14,14 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MovedError, TryAgainError
 
-from ....errors import LedgerError, LedgerUnavailable, WrongLibrary, WrongMap
+from ....errors import (
+    AccessRefused,
+    LedgerError,
+    LedgerUnavailable,
+    WrongLibrary,
+    WrongMap,
+)
+from ....platform.redis_access import OPEN, RedisAccess, refusal
 from .bucket_map import MAP_KEY, BucketMap
 from .library import VERSION_FUNCTION, library
 from .link import Link, ReplyError, packed
@@ -29,12 +36,20 @@ PASSING = (redis.ConnectionError, redis.TimeoutError, ClusterDownError, TryAgain
 """The same, as the full client raises them."""
 
 
-def manager(address: str, timeout_s: float) -> "redis.Redis":
+def manager(address: str, timeout_s: float, access: RedisAccess = OPEN) -> "redis.Redis":
     """Return a full client of one server, for what is done once."""
     if address.startswith("/"):
-        return redis.Redis(unix_socket_path=address, socket_timeout=timeout_s)
+        options = access.client_options(of_socket=True)
+        return redis.Redis(unix_socket_path=address, socket_timeout=timeout_s, **options)
+    host, port = host_port(address)
+    options = access.client_options()
+    return redis.Redis(host=host, port=port, socket_timeout=timeout_s, **options)
+
+
+def host_port(address: str) -> tuple[str, int]:
+    """Return the two parts of an address."""
     host, _, port = address.rpartition(":")
-    return redis.Redis(host=host, port=int(port), socket_timeout=timeout_s)
+    return host.strip("[]"), int(port)
 
 
 def moved(error: Exception) -> bool:
@@ -46,10 +61,11 @@ def moved(error: Exception) -> bool:
 class NamedShards:
     """Servers of our own, whose names stand in the map."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
+    def __init__(self, addresses: Mapping[str, str], access: RedisAccess = OPEN) -> None:
         if not addresses:
             raise ValueError("a ledger needs at least one shard")
         self.by_name = dict(addresses)
+        self.access = access
 
     def addresses(self) -> tuple[str, ...]:
         """Return the address of every shard."""
@@ -66,8 +82,9 @@ class NamedShards:
 class ClusterShards:
     """A Redis Cluster, found through any of its servers."""
 
-    def __init__(self, addresses: Iterable[str]) -> None:
+    def __init__(self, addresses: Iterable[str], access: RedisAccess = OPEN) -> None:
         self._startup = tuple(addresses)
+        self.access = access
         self._slots: dict[int, str] = {}
 
     def addresses(self) -> tuple[str, ...]:
@@ -88,21 +105,20 @@ class ClusterShards:
     def look_again(self) -> None:
         """Ask the cluster which primary has which slot."""
         nodes = [
-            ClusterNode(*self._host_port(address))  # type: ignore[no-untyped-call]
+            ClusterNode(*host_port(address))  # type: ignore[no-untyped-call]
             for address in self._startup
         ]
         try:
-            cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False)
+            cluster = RedisCluster(
+                startup_nodes=nodes, require_full_coverage=False, **self.access.client_options()
+            )
         except redis.RedisError as error:
+            if why := refusal(error):
+                raise AccessRefused(f"Redis Cluster at {self._startup}: {why}") from error
             raise LedgerUnavailable(f"no Redis Cluster at {self._startup}: {error}") from error
         slots = cluster.nodes_manager.slots_cache
         self._slots = {slot: f"{held[0].host}:{held[0].port}" for slot, held in slots.items()}
         cluster.close()
-
-    @staticmethod
-    def _host_port(address: str) -> tuple[str, int]:
-        host, _, port = address.rpartition(":")
-        return host, int(port)
 
 
 class Shards:
@@ -123,15 +139,17 @@ class Shards:
 
     def stored_map(self) -> BucketMap:
         """Return the map that the servers keep; raises WrongMap if there is none, or several."""
-        texts = {self._stored_text(address) for address in self.placement.addresses()}
+        texts = {self.stored_text(address) for address in self.placement.addresses()}
         # A cluster keeps it at one primary, the one of its slot.
         if isinstance(self.placement, ClusterShards):
             texts.discard(None)
+        where = ", ".join(self.placement.addresses())
+        if not texts - {None}:
+            raise WrongMap(f"no ledger was founded at {where}: run `nextrade shards found`")
         if len(texts) != 1 or None in texts:
             raise WrongMap(
-                f"{len(texts - {None})} maps of buckets are stored at "
-                f"{', '.join(self.placement.addresses())}: found the ledger first, or look "
-                "whether all of these are shards of one ledger"
+                f"the servers at {where} do not keep one map of buckets between them: look whether"
+                " all of these are shards of one ledger, and none of them lost its data"
             )
         bucket_map = BucketMap.from_json(texts.pop() or "")
         if isinstance(self.placement, NamedShards):
@@ -144,7 +162,7 @@ class Shards:
     def store_map(self) -> None:
         """Store the map where there is none; raises WrongMap where there is another."""
         for address in self.placement.addresses():
-            with Translated(address), manager(address, self.patience_s) as server:
+            with Translated(address), self._manager(address) as server:
                 try:
                     server.set(MAP_KEY, self.map.to_json(), nx=True)
                 except redis.ResponseError as error:
@@ -153,8 +171,12 @@ class Shards:
         if self.stored_map() != self.map:
             raise WrongMap("this ledger was founded with another map")
 
-    def _stored_text(self, address: str) -> str | None:
-        with Translated(address), manager(address, self.patience_s) as server:
+    def _manager(self, address: str) -> "redis.Redis":
+        return manager(address, self.patience_s, self.placement.access)
+
+    def stored_text(self, address: str) -> str | None:
+        """Return the map that one server keeps, as it is stored; None if it keeps none."""
+        with Translated(address), self._manager(address) as server:
             try:
                 text = server.get(MAP_KEY)
             except redis.ResponseError as error:
@@ -166,19 +188,48 @@ class Shards:
     def load_library(self) -> None:
         """Put this version's functions on every server, in place of any other version."""
         for address in self.placement.addresses():
-            with Translated(address), manager(address, self.patience_s) as server:
+            with Translated(address), self._manager(address) as server:
                 server.function_load(library().source, replace=True)
 
     def check_library(self) -> None:
         """Raise WrongLibrary if a server has other functions than this version's."""
+        for address, why in self.without_library().items():
+            raise WrongLibrary(f"Redis at {address} has {why}: run `nextrade shards found`")
+
+    def without_library(self) -> dict[str, str]:
+        """Return the servers that lack this version's functions, and what they have instead."""
+        found = {}
         for address in self.placement.addresses():
-            with Translated(address), manager(address, self.patience_s) as server:
+            digest: Any = None
+            with Translated(address), self._manager(address) as server:
                 try:
                     digest = server.fcall_ro(VERSION_FUNCTION, 0)
                 except redis.ResponseError as error:
-                    raise WrongLibrary(f"Redis at {address} has no functions: {error}") from error
+                    if refusal(error):
+                        raise
+                    found[address] = f"no functions ({error})"
+                    continue
             if digest != library().digest.encode():
-                raise WrongLibrary(f"Redis at {address} has functions of another version")
+                found[address] = "functions of another version"
+        return found
+
+    def where(self, bucket: int) -> str:
+        """Return the name of a bucket's shard, in a cluster the address, for people."""
+        if isinstance(self.placement, NamedShards):
+            return self.map.shards[self.map.owners[bucket]]
+        return self.placement.address_of(self.map, bucket)
+
+    def named(self) -> list[tuple[str, str]]:
+        """Return name and address of every shard; in a cluster both are the address."""
+        if isinstance(self.placement, NamedShards):
+            return list(self.placement.by_name.items())
+        return [(address, address) for address in self.placement.addresses()]
+
+    def info(self, address: str) -> dict[str, Any]:
+        """Return what a server says of itself."""
+        with Translated(address), self._manager(address) as server:
+            told: dict[str, Any] = server.info("everything")
+        return told
 
     # --- all the time --------------------------------------------------------------------------
 
@@ -260,10 +311,12 @@ class Shards:
         """
         text = str(error)
         word, *rest = text.split()
+        if word in ("NOAUTH", "NOPERM"):
+            raise AccessRefused(f"Redis at {address}: {refusal(error)}")
         if word == "MOVED":
             return error
         if word == "ASK":
-            link = Link(rest[1], self.patience_s)
+            link = Link(rest[1], self.patience_s, self.placement.access)
             try:
                 link.send([packed("ASKING"), command])
                 link.receive()
@@ -279,7 +332,7 @@ class Shards:
 
     def _link(self, address: str) -> Link:
         if address not in self._links:
-            self._links[address] = Link(address, self.patience_s)
+            self._links[address] = Link(address, self.patience_s, self.placement.access)
         return self._links[address]
 
     def close(self) -> None:
@@ -299,6 +352,8 @@ class Translated:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Translate."""
+        if isinstance(error, redis.RedisError) and (why := refusal(error)):
+            raise AccessRefused(f"Redis at {self._address}: {why}") from error
         if isinstance(error, PASSING):
             raise LedgerUnavailable(f"no Redis at {self._address}: {error}") from error
         if isinstance(error, redis.RedisError):

@@ -1,0 +1,1 @@
+"""The home of balances that the settings name, opened, founded, looked at and proved."""

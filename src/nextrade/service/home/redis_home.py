@@ -1,0 +1,139 @@
+"""An exchange whose balances live in Redis, for people: names, decimal text, plain values."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from ...errors import ExchangeError
+from ...platform.settings import Settings
+from ..exchange import Balance
+from ..ledger.redis import looking
+from ..ledger.redis.proof import LedgerProof, prove
+from ..ledger.redis.scanning import Progress, all_balances
+from ..ledger.redis.shards import PATIENCE_S
+from ..listings_file import listings_of
+from .bucket_view import BucketView
+from .opening import open_ledger
+from .words import Words
+
+__all__ = ["RedisHome"]
+
+
+class RedisHome:
+    """The ledger of the settings. Open orders are not here: workers write them elsewhere."""
+
+    def __init__(self, settings: Settings, patience_s: float = PATIENCE_S) -> None:
+        self.words = Words(listings_of(settings))
+        self.ledger = open_ledger(settings, patience_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.ledger.close()
+
+    def deposit(self, account: int, asset: str, amount: str, reference: str) -> bool:
+        """Credit what came in from outside; False if the reference was credited before."""
+        number = self.words.listings.asset(asset)
+        units = self.words.listings.assets[number].base_units(amount)
+        return self.ledger.credit(reference, account, number, units)
+
+    def balances(self, account: int) -> dict[str, Balance]:
+        """What an account has, by asset; assets that it has nothing of are left out."""
+        return {
+            self.words.asset(int(row["asset"])): Balance(
+                self.words.amount(int(row["asset"]), int(row["available"])),
+                self.words.amount(int(row["asset"]), int(row["held"])),
+            )
+            for row in self.ledger.balances(account)
+        }
+
+    def all_balances(self, progress: Progress) -> list[tuple[int, str, str, str]]:
+        """Account, asset, available and held of everybody who has anything, ascending."""
+        return [
+            (
+                account,
+                self.words.asset(asset),
+                self.words.amount(asset, available),
+                self.words.amount(asset, held),
+            )
+            for account, asset, available, held in all_balances(
+                self.ledger.shards, progress
+            ).tolist()
+        ]
+
+    def prove(self, *, full: bool, progress: Progress) -> LedgerProof:
+        """Prove the money: by running totals, or by a walk over every balance too."""
+        return prove(
+            self.ledger.shards,
+            full=full,
+            order_holds=self.order_holds(),
+            names=self.words.asset,
+            progress=progress,
+        )
+
+    def order_holds(self) -> dict[tuple[int, int], int] | None:
+        """What open orders hold, by account and asset; None while nobody stores them."""
+        return None
+
+    def inspect_account(self, account: int) -> dict[str, Any]:
+        """Balances of an account and where they are, as plain values."""
+        bucket = self.ledger.map.of_account(account)
+        return {
+            "account": account,
+            "bucket": bucket,
+            "shard": self.ledger.shards.where(bucket),
+            "balances": {
+                name: balance._asdict() for name, balance in self.balances(account).items()
+            },
+        }
+
+    def inspect_hold(self, reference: str) -> dict[str, Any]:
+        """What a reference stands for, and how far its hold has come; empty if it is unknown."""
+        name = reference.encode()
+        shards = self.ledger.shards
+        ((claim,),) = looking.read_fields(
+            shards, [(shards.map.of_reference(name), [b"claimed:" + name])]
+        )
+        if claim is None:
+            return {}
+        told = self.words.claim(claim)
+        bucket = shards.map.of_account(int(told["account"]))
+        ((entry, credit),) = looking.read_fields(
+            shards, [(bucket, [b"on-hold:" + name, b"credits:" + name])]
+        )
+        if told["purpose"] == "transfer":
+            other = shards.map.of_account(int(told["to_account"]))
+            ((credit,),) = looking.read_fields(shards, [(other, [b"credits:" + name])])
+        return {
+            "reference": reference,
+            **told,
+            "bucket": bucket,
+            "shard": shards.where(bucket),
+            **self.words.progress(str(told["purpose"]), entry, credit),
+        }
+
+    def inspect_order(self, order_id: int) -> dict[str, Any]:
+        """Say that nobody can look an order up here yet."""
+        raise ExchangeError(
+            f"order {order_id}: open orders are kept by the workers' store of books, which this"
+            " home does not have yet; --account shows what they hold"
+        )
+
+    def inspect_bucket(self, bucket: int) -> dict[str, Any]:
+        """Everything about one bucket but its balances, decoded, as plain values."""
+        if not 0 <= bucket < self.ledger.map.buckets:
+            raise ExchangeError(
+                f"there is no bucket {bucket}; there are 0 to {self.ledger.map.buckets - 1}"
+            )
+        return BucketView(self.ledger.shards, self.words).of(bucket)

@@ -1,0 +1,290 @@
+"""The commands that look at money, on a ledger on three real Redis servers."""
+
+import json
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nextrade import Exchange
+from nextrade.cli import root
+
+from ...redis_here import running
+
+USDT = 2
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
+    """Three servers for all tests of this module."""
+    with running(tmp_path_factory.mktemp("redis")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("NEXTRADE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def _empty(servers: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers are empty, and named in the settings."""
+    for server in servers:
+        with server.client() as client:
+            client.flushall()
+            client.function_flush()
+    monkeypatch.setenv("NEXTRADE_LEDGER__HOME", "redis")
+    monkeypatch.setenv("NEXTRADE_LEDGER__SHARDS", ",".join(one.address for one in servers))
+
+
+@pytest.fixture
+def _founded(_empty: None) -> None:
+    """A ledger was founded on the servers."""
+    assert call("shards", "found").exit_code == 0
+
+
+def call(*arguments: str) -> Result:
+    """Run the command with these words."""
+    return CliRunner().invoke(root, list(arguments), prog_name="nextrade")
+
+
+def deposit(account: int, asset: str, amount: str, reference: str) -> Result:
+    """Credit an account."""
+    return call("deposit", str(account), asset, amount, "--reference", reference)
+
+
+def told(*arguments: str) -> object:
+    """What a command prints as JSON."""
+    done = call(*arguments)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("_empty")
+def test_nothing_is_credited_before_the_ledger_is_founded() -> None:
+    """What to run is said; founding is done once and may be repeated."""
+    before = deposit(1, "USDT", "5", "a")
+    first, again = call("shards", "found"), call("shards", "found")
+
+    assert before.exit_code == 1
+    assert "no ledger was founded at" in before.stderr
+    assert "run `nextrade shards found`" in before.stderr
+    assert first.output == (
+        "24 of 24 buckets founded on 3 servers; functions loaded on 3; map version 1\n"
+    )
+    assert again.output == "24 buckets on 3 servers were founded before; map version 1\n"
+    assert deposit(1, "USDT", "5", "a").output == "a: 5 USDT credited; account 1 has 5.000000\n"
+
+
+@pytest.mark.usefixtures("_founded")
+def test_a_ledger_that_was_founded_otherwise_is_refused(
+    servers: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other buckets or other servers: neither founding nor any use, and the message says both."""
+    monkeypatch.setenv("NEXTRADE_LEDGER__BUCKETS", "12")
+    used, founded = deposit(1, "USDT", "5", "a"), call("shards", "found")
+    monkeypatch.delenv("NEXTRADE_LEDGER__BUCKETS")
+    monkeypatch.setenv("NEXTRADE_LEDGER__SHARDS", servers[0].address)
+    fewer = call("shards", "found")
+
+    assert (used.exit_code, founded.exit_code, fewer.exit_code) == (1, 1, 1)
+    assert "was founded with 24 buckets over the shards redis-1, redis-2, redis-3" in used.stderr
+    assert "the settings say 12 buckets" in founded.stderr
+    assert "the settings say 24 buckets over the shards redis-1:" in fewer.stderr
+
+
+@pytest.mark.usefixtures("_founded")
+def test_a_lost_bucket_is_not_founded_again(servers: list) -> None:
+    """Founded anew it would be empty; before anything came in it may be."""
+    with servers[0].client() as client:
+        (key, *_) = client.keys("nextrade:{*")
+        client.delete(key)
+    assert call("shards", "found").output.startswith("1 of 24 buckets founded on 3 servers;")
+    for account in range(1, 60):
+        deposit(account, "USDT", "5", f"a{account}")
+    with servers[0].client() as client:
+        client.delete(key)
+    refused = call("shards", "found")
+
+    assert refused.exit_code == 1
+    assert "lost its data, while others have balances" in refused.stderr
+
+
+@pytest.mark.usefixtures("_founded")
+def test_functions_of_another_version_are_replaced(servers: list) -> None:
+    """A server without our functions serves nothing until founding has put them there."""
+    with servers[1].client() as client:
+        client.function_flush()
+    refused, mended = deposit(1, "USDT", "5", "a"), call("shards", "found")
+
+    assert "has no functions" in refused.stderr
+    assert "run `nextrade shards found`" in refused.stderr
+    assert mended.output.endswith("founded before; functions loaded on 1; map version 1\n")
+    assert deposit(1, "USDT", "5", "a").exit_code == 0
+
+
+@pytest.mark.usefixtures("_founded")
+def test_balances_of_one_and_of_all() -> None:
+    """Exact text, ascending by account and asset; an account is asked for alone too."""
+    for account, asset, amount in [(7, "USDT", "10.5"), (3, "BTC", "0.00000001"), (7, "BTC", "1")]:
+        deposit(account, asset, amount, f"{account}-{asset}")
+    assert deposit(7, "USDT", "11", "7-USDT").exit_code == 1
+    everybody = told("balances", "--json")
+
+    assert [tuple(row.values()) for row in everybody] == [
+        (3, "BTC", "0.00000001", "0.00000000"),
+        (7, "BTC", "1.00000000", "0.00000000"),
+        (7, "USDT", "10.500000", "0.000000"),
+    ]
+    assert told("balances", "3", "--json") == everybody[:1]
+    assert call("balances", "4").stdout == "nothing\n"
+    assert "10.500000" in call("balances").stdout
+
+
+@pytest.mark.usefixtures("_founded")
+def test_inspect_shows_accounts_holds_and_buckets(servers: list) -> None:
+    """Each decoded, with its place; what is unknown ends in exit code 1."""
+    from nextrade.service.ledger.redis import RedisLedger
+
+    deposit(1, "USDT", "10", "a")
+    ledger = RedisLedger({f"redis-{n}": one.address for n, one in enumerate(servers, 1)})
+    ledger.hold("w", 1, USDT, 2_500_000)
+    ledger.transfer("t", 1, 2, USDT, 1_000_000)
+    ledger.open_partition(4, 9)
+    ledger.close()
+    account = told("inspect", "--account", "1")
+    place = {"bucket": account["bucket"], "shard": account["shard"]}
+    bucket = told("inspect", "--bucket", str(account["bucket"]))
+
+    assert account["balances"]["USDT"] == {"available": "6.500000", "held": "2.500000"}
+    assert told("inspect", "--hold", "w") == {
+        "reference": "w",
+        "purpose": "withdrawal",
+        "account": 1,
+        "asset": "USDT",
+        "amount": "2.500000",
+        **place,
+        "hold": "held",
+    }
+    transfer = told("inspect", "--hold", "t")
+    assert (transfer["to_account"], transfer["hold"], transfer["credited"]) == (2, "captured", True)
+    assert bucket["shard"] == account["shard"]
+    assert bucket["founding"]["buckets"] == 24
+    assert bucket["totals"]["USDT"] == {
+        "available": "6.500000",
+        "held": "2.500000",
+        "outside": "10.000000",
+        "transfers": "-1.000000",
+        "settled": "0.000000",
+    }
+    assert bucket["partitions"] == [{"partition": 4, "epoch": 9, "watermark": 0, "sums": {}}]
+    assert (bucket["balances"], bucket["open_holds"], bucket["waiting_answers"]) == (1, 1, 0)
+    assert [record["call"] for record in bucket["outbox"]["oldest"]] == [
+        "credit",
+        "hold",
+        "hold",
+        "capture",
+    ]
+    for words in (["--hold", "nothing"], ["--bucket", "24"], ["--order", "5"]):
+        assert call("inspect", *words).exit_code == 1
+    assert "there are 0 to 23" in call("inspect", "--bucket", "24").stderr
+    assert "open orders are kept by the workers' store" in call("inspect", "--order", "5").stderr
+
+
+@pytest.mark.usefixtures("_founded")
+def test_verify_ends_with_1_where_balances_were_changed(servers: list) -> None:
+    """Totals and full walk, as a table and as JSON, before and after a change by hand."""
+    deposit(1, "USDT", "10", "a")
+    sound = call("verify")
+    assert sound.exit_code == 0, sound.output
+    assert "Everything is accounted for (totals)." in sound.stdout
+    assert "Note: what open orders hold was not compared" in sound.stdout
+    assert told("verify", "--full", "--json")["assets"][0]["available"] == "10000000"
+
+    account = told("inspect", "--account", "1")
+    server = servers[int(account["shard"].removeprefix("redis-")) - 1]
+    with server.client() as client:
+        client.hset(
+            f"nextrade:{{b{account['bucket']}}}",
+            struct.pack("<II", 1, USDT),
+            struct.pack("<qq", 10_000_001, 0),
+        )
+    wrong = call("verify", "--full")
+
+    assert wrong.exit_code == 1
+    assert f"Wrong: bucket {account['bucket']}, USDT: its balances add up to" in wrong.stdout
+    assert "accounted for" not in wrong.stdout
+    assert call("verify").exit_code == 0
+
+
+@pytest.mark.usefixtures("_founded")
+def test_shards_show_the_map_and_the_load(servers: list) -> None:
+    """Every bucket once, sums where the accounts are, and buckets that are gone by number."""
+    deposit(1, "USDT", "10", "a")
+    shown = told("shards", "show", "--json")
+    account = told("inspect", "--account", "1")
+    table = call("shards", "show").stdout
+
+    assert sorted(b for one in shown["shards"] for b in one["buckets"]) == list(range(24))
+    assert [one["address"] for one in shown["shards"]] == [one.address for one in servers]
+    assert {one["name"]: one["sums"] for one in shown["shards"]}[account["shard"]] == {
+        "USDT": "10.000000"
+    }
+    assert all(one["memory_bytes"] > 0 and one["fields"] >= 8 for one in shown["shards"])
+    assert "24 buckets, map version 1" in table
+    assert "10.000000" in table
+    lost = shown["shards"][0]["buckets"][0]
+    with servers[0].client() as client:
+        client.delete(f"nextrade:{{b{lost}}}")
+    assert f"Wrong: redis-1 lacks the buckets {lost}" in call("shards", "show").stdout
+
+
+@pytest.mark.usefixtures("_founded")
+def test_a_folder_goes_before_the_settings() -> None:
+    """With --path the commands work on the exchange there, wherever the settings point."""
+    deposit(1, "USDT", "10", "a")
+    call("deposit", "5", "BTC", "1", "--reference", "b", "--path", "money")
+
+    assert [row["account"] for row in told("balances", "--path", "money", "--json")] == [5]
+    assert [row["account"] for row in told("balances", "--json")] == [1]
+    assert call("inspect", "--bucket", "3", "--path", "money").exit_code == 2
+
+
+def test_the_folder_of_the_settings_is_meant_if_none_is_given() -> None:
+    """[journal] path names the exchange; a new one has the listings of the settings."""
+    Path("my.toml").write_text(
+        '[journal]\npath = "books"\n'
+        '[assets.GOLD]\nscale = 3\nsupply = "1000"\n[assets.EUR]\nscale = 2\nsupply = "1000"\n'
+        '[markets.GOLD-EUR]\nbase = "GOLD"\nquote = "EUR"\ntick_size = "0.01"\nlot_size = "1"\n'
+    )
+    done = call("deposit", "1", "GOLD", "2.5", "--reference", "a", "--config", "my.toml")
+    again = call("deposit", "1", "EUR", "2", "--reference", "b", "--config", "my.toml")
+
+    assert done.output == "a: 2.5 GOLD credited; account 1 has 2.500\n"
+    assert again.exit_code == 0, again.output
+    assert told("balances", "1", "--config", "my.toml", "--json")[0]["asset"] == "GOLD"
+    with Exchange(path="books", read_only=True) as exchange:
+        assert exchange.listings.market_names == ("GOLD-EUR",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["balances"],
+        ["verify"],
+        ["inspect", "--account", "1"],
+        ["deposit", "1", "BTC", "1", "--reference", "a"],
+    ],
+)
+def test_without_any_exchange_the_three_ways_are_said(command: list[str]) -> None:
+    """Neither --path, nor [journal] path, nor Redis: usage error that names all three."""
+    done = call(*command)
+
+    assert done.exit_code == 2
+    assert "Give --path FOLDER, or set `path` in [journal]" in done.stderr
+    assert 'home = "redis" in [ledger]' in done.stderr
