@@ -1,0 +1,1 @@
+"""Workers: the programs that run partitions behind RabbitMQ."""

@@ -1,0 +1,138 @@
+"""One partition in a thread of its own: its worker, its connections, and what ends it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ...domain.listings import Listings
+from ...domain.protocol.limits import Limits
+from ...domain.protocol.ports import BatchLedger, BookStore, Bus
+from ...domain.protocol.worker import Stopping, Worker
+from ...errors import LedgerError, NexTradeError, PartitionStopped, StoreError
+
+__all__ = ["Lane", "Ports", "SystemClock"]
+
+_FIRST_REST_S: Final = 0.2
+_LONGEST_REST_S: Final = 5.0
+
+
+class SystemClock:
+    """The clock of this machine. A pause ends early when the worker is to stop."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970."""
+        return time.time_ns()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless told to stop."""
+        self._stop.wait(seconds)
+
+
+class Ports:
+    """What one lane works with; whoever makes it says how it is closed."""
+
+    def __init__(
+        self,
+        listings: Listings,
+        bus: Bus,
+        ledger: BatchLedger,
+        store: BookStore,
+        close: Callable[[], None],
+    ) -> None:
+        self.listings = listings
+        self.bus, self.ledger, self.store = bus, ledger, store
+        self.close = close
+
+
+class Lane:
+    """Runs the worker of one partition until told to stop.
+
+    What goes wrong with a batch is taken for a crash: everything in memory is dropped, the queue
+    is given back and the partition taken over anew, so that a frame which does it every time is
+    delivered too often and becomes a dead letter. A state that contradicts itself ends the lane
+    instead, for no frame is to blame: ``failure`` says why.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        connect: Callable[[int, threading.Event], Ports],
+        stop: threading.Event,
+        limits: Limits | None = None,
+    ) -> None:
+        self.number = number
+        self.failure: NexTradeError | None = None
+        self.batches = 0
+        """Batches committed by this lane."""
+        self._connect = connect
+        self._limits = limits
+        self._stop = stop
+        self._log = logging.getLogger(f"nextrade.partition.{number}")
+        self._thread = threading.Thread(target=self._run, name=f"partition-{number}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; False if it has not come."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still works."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        rest = _FIRST_REST_S
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                self._serve()
+            except Stopping as error:
+                self._log.warning("%s; what was begun is finished by whoever comes next", error)
+            except (PartitionStopped, StoreError, LedgerError) as error:
+                self._log.critical("partition %d is stopped: %s", self.number, error)
+                self.failure = error
+                return
+            except Exception:
+                self._log.exception("a batch failed; taking the partition over anew")
+                if time.monotonic() - begun > 10 * _LONGEST_REST_S:
+                    rest = _FIRST_REST_S
+                self._stop.wait(rest)
+                rest = min(2 * rest, _LONGEST_REST_S)
+
+    def _serve(self) -> None:
+        ports = self._connect(self.number, self._stop)
+        try:
+            worker = Worker(
+                ports.listings,
+                self.number,
+                ports.bus,
+                ports.ledger,
+                ports.store,
+                SystemClock(self._stop),
+                limits=self._limits,
+                stopping=self._stop.is_set,
+            )
+            epoch = 0
+            while not self._stop.is_set():
+                worker.step()
+                if worker.epoch != epoch:
+                    epoch = worker.epoch
+                    self._log.info(
+                        "took over with epoch %d after batch %d",
+                        epoch,
+                        worker.replica.batch if worker.replica is not None else 0,
+                    )
+            worker.drain()
+        finally:
+            ports.close()
