@@ -100,6 +100,9 @@ def frames(play: Play, messages: list[Message]) -> None:
         found = verdicts.pop(identity, [])
         if not found and identity in play.purged:
             continue
+        # Two of one id may both be refused, and are then known by their bytes.
+        if not found and len(sent) > 1 and all(identity_of_bytes(one) in verdicts for one in sent):
+            continue
         # One that was forgotten may be told off when it comes again; it has run all the same. And
         # of two with one id the other may have reserved, and be given up.
         after = {Verdict.TOO_OLD, Verdict.ABANDONED} if len(sent) > 1 else {Verdict.TOO_OLD}

@@ -12,7 +12,7 @@ from typing import Any
 
 import greenlet
 
-from nextrade.domain.protocol.frames import Frame, decode
+from nextrade.domain.protocol.frames import Frame, decode, knock_frame
 from nextrade.domain.protocol.ports import (
     Acquired,
     Answer,
@@ -23,7 +23,7 @@ from nextrade.domain.protocol.ports import (
 )
 from nextrade.errors import BadFrame, BusLost, LedgerUnavailable, NexTradeError, StoreUnavailable
 
-from .servers import Broker, Bucket, Channel, Store
+from .servers import Broker, Bucket, Channel, Queued, Store
 
 
 class Crash(BaseException):
@@ -193,6 +193,7 @@ class SimulatedBus:
         channel = self.channel
         if channel is None or (not channel.alive and not channel.buffer):
             channel = self.channel = world.broker.open()
+            world.broker.queue.append(Queued(knock_frame(0)))
         world.broker.deliver()
         taken = []
         count = world.dice.randint(1, most)

@@ -13,6 +13,7 @@ Version 1, all numbers little-endian:
     body     COMMANDS: COMMAND_DTYPE records, their times zero: the worker gives the time
              TIERS:    TIER_DTYPE records
              VERDICT:  u16 Verdict, u16 zero, and the message of the queue that it is about
+             KNOCK:    nothing
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "commands_frame",
     "decode",
     "identity_of",
+    "knock_frame",
     "tiers_frame",
     "verdict_frame",
 ]
@@ -60,6 +62,7 @@ class FrameKind(IntEnum):
     COMMANDS = 1
     TIERS = 2
     VERDICT = 3
+    KNOCK = 4
 
 
 class Verdict(IntEnum):
@@ -121,6 +124,15 @@ def verdict_frame(partition: int, verdict: Verdict, about: bytes) -> bytes:
     return _frame(FrameKind.VERDICT, partition, identity_of(about), 1, body)
 
 
+def knock_frame(partition: int) -> bytes:
+    """A frame of no id that only wants to be delivered.
+
+    A worker takes a partition over when it is given something. So whoever comes new knocks, and
+    what a worker before left undone is finished even if no customer sends anything.
+    """
+    return _frame(FrameKind.KNOCK, partition, 0, 0, b"")
+
+
 def identity_of(message: bytes) -> int:
     """The frame id of a message; for one that is no frame, a number above all frame ids."""
     try:
@@ -145,6 +157,8 @@ def decode(message: bytes) -> Frame:
         raise BadFrame("a frame whose checksum does not fit its bytes")
     if kind == FrameKind.VERDICT:
         return _verdict(partition, identity, crc, body)
+    if kind == FrameKind.KNOCK and (identity, count, length) == (0, 0, 0):
+        return Frame(FrameKind.KNOCK, partition, 0, crc, np.zeros(0, COMMAND_DTYPE))
     dtype = {FrameKind.COMMANDS: COMMAND_DTYPE, FrameKind.TIERS: TIER_DTYPE}.get(kind)
     if dtype is None:
         raise BadFrame(f"a frame of unknown kind {kind}")

@@ -123,6 +123,8 @@ class _Judge:
         if frame.partition != self.number:
             reason = f"it names partition {frame.partition}, and came to {self.number}"
             return self._refused(delivery, message, Verdict.WRONG_PARTITION, reason)
+        if frame.kind == FrameKind.KNOCK:
+            return None
         if frame.kind == FrameKind.VERDICT:
             return self._condemned(delivery, frame)
         identity = frame.identity
@@ -167,7 +169,8 @@ class _Judge:
     def _condemned(self, delivery: Delivery, verdict: Frame) -> Group | None:
         """A message that was delivered too often: end it, unless it ended after all."""
         message, identity = verdict.about, verdict.identity
-        if identity >> 63 or self._ended_by_bytes(message):
+        # What has no id of a gateway (a knock has none at all) is known by its bytes.
+        if identity == 0 or identity >> 63 or self._ended_by_bytes(message):
             return self._refused(delivery, message, verdict.verdict)
         crc = decode(message).crc
         if (ends := self._ended(message, identity, crc)) is not None:

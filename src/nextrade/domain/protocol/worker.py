@@ -182,11 +182,19 @@ class Worker:
         self._proceed()
 
     def _proceed(self) -> None:
-        """What did not fit the batch goes before any other frame."""
+        """What did not fit the batch goes before any other frame.
+
+        The frames are acknowledged with the last part: while one is not, somebody is given the
+        queue, and so the work.
+        """
         assert self.replica is not None
         while self.replica.partition.pending:
+            flight = self._settling
+            deliveries: list[Delivery] = []
+            if flight is not None:
+                deliveries, flight.deliveries = flight.deliveries, []
             self._turn([])
-            self._commit(self.replica.proceed(), [], [])
+            self._commit(self.replica.proceed(), deliveries, [])
 
     def _collided(self, group: Group) -> None:
         """Another frame of the same id reserved and never came to its batch: find out which of
