@@ -279,6 +279,7 @@ cdef inline bint settle(State* p, Market* m, size_t start, const Event* first, c
         b.event_count = at
         end_event(p)
         if unlikely(e < pause):
-            tell_refused(p, m, ticket.position)
+            # Its turn comes when those before it are told of.
+            tell_refused(p, m, tickets[e.command].position)
             refused = next_refused(b, m)
     return True

@@ -133,7 +133,8 @@ def _body(snapshot: bytes) -> tuple[int, bytes]:
     if not OLDEST_VERSION <= version <= VERSION:
         raise SnapshotError(
             f"partition snapshot version {version} is unknown here (this build reads versions "
-            f"{OLDEST_VERSION} to {VERSION}); restore it with the release that wrote it, or a later one"
+            f"{OLDEST_VERSION} to {VERSION}); restore it with the release that wrote it, or a "
+            "later one"
         )
     if len(data) != _HEAD.size + length + _DIGEST_BYTES:
         raise SnapshotError(f"snapshot damaged: {len(data)} bytes is not what its head says")

@@ -19,6 +19,7 @@ _REFUSALS = (
     "invalid username-password",
     "NOAUTH",
     "Authentication required",
+    "already authenticated",
     "NOPERM",
     "has no permissions",
     "without any password configured",

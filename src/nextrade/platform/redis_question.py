@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+
+from .redis_access import OPEN, RedisAccess, connect
 
 _REPLY_SECONDS = 2.0
 _LONGEST_REPLY = 1 << 20
 
 
-def ask(address: str, *words: str) -> bytes | None:
+def ask(address: str, *words: str, access: RedisAccess = OPEN) -> bytes | None:
     """The reply to a command: its text, without the mark of its type; None if there is none.
 
     An error of the server (which begins with ``-``) is None too: it is no answer to the
-    question.
+    question. So is a server that refuses us.
     """
-    encoded = [word.encode() for word in words]
-    request = b"*%d\r\n" % len(encoded)
-    request += b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
     try:
-        with _connect(address) as connection:
-            connection.sendall(request)
+        with connect(address, access, _REPLY_SECONDS) as connection:
+            if access.auth:
+                connection.sendall(_packed(("AUTH", *access.auth)))
+                if _reply(connection) is None:
+                    return None
+            connection.sendall(_packed(words))
             return _reply(connection)
     except OSError:
         return None
 
 
-def ask_info(address: str) -> dict[str, str]:
+def _packed(words: Sequence[str]) -> bytes:
+    encoded = [word.encode() for word in words]
+    request = b"*%d\r\n" % len(encoded)
+    return request + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
+
+
+def ask_info(address: str, access: RedisAccess = OPEN) -> dict[str, str]:
     """What the server says of itself; empty if none answers."""
-    text = (ask(address, "INFO", "everything") or b"").decode("utf-8", "replace")
+    text = (ask(address, "INFO", "everything", access=access) or b"").decode("utf-8", "replace")
     lines = (line.partition(":") for line in text.splitlines())
     return {name: value for name, colon, value in lines if colon}
-
-
-def _connect(address: str) -> socket.socket:
-    """A connection to ``host:port`` or to the socket at a path. Raises OSError."""
-    if address.startswith("/"):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_REPLY_SECONDS)
-        try:
-            connection.connect(address)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=_REPLY_SECONDS)
 
 
 def _reply(connection: socket.socket) -> bytes | None:

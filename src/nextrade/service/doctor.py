@@ -14,33 +14,20 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 from ..errors import NexTradeError
-from ..platform.redis_program import OLDEST_REDIS, missing, redis_version
-from ..platform.redis_question import ask_info
+from ..platform.redis_program import missing, redis_version
 from ..platform.redis_stack import RedisStack
 from ..platform.settings import Settings, read_settings
+from .doctor_redis import examine_servers
+from .finding import Finding
 
 OLDEST_PYTHON = (3, 11)
 ENOUGH_DISK_BYTES = 1 << 30
 ENOUGH_FILES = 1024
 _REPLY_SECONDS = 2.0
-
-State = Literal["ok", "note", "wrong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ``fix`` is empty if there is nothing to mend."""
-
-    name: str
-    state: State
-    found: str
-    fix: str = ""
 
 
 def examine(config: Path | None = None) -> Iterator[Finding]:
@@ -61,11 +48,13 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
     needed = settings.ledger.home == "redis"
     yield check_redis_program(missing(), needed=needed and not settings.ledger.shards)
     yield check_redis_client(needed)
-    if settings.ledger.shards:
-        for address in settings.ledger.shards:
-            yield check_shard(address)
-    else:
-        yield check_stack(RedisStack(settings.stack.folder, settings.stack.shards), needed)
+    running: tuple[str, ...] = ()
+    if not settings.ledger.shards:
+        stack = RedisStack(settings.stack.folder, settings.stack.shards)
+        yield check_stack(stack, needed)
+        if needed:
+            running = tuple(one.address or "" for one in stack.status() if one.state == "running")
+    yield from examine_servers(settings, running)
 
 
 def check_python(version: tuple[int, ...], implementation: str) -> Finding:
@@ -252,24 +241,6 @@ def check_redis_client(needed: bool) -> Finding:
         fix = "pip install 'nextrade[redis]'"
         return Finding("redis client", "wrong" if needed else "note", "not installed", fix)
     return Finding("redis client", "ok", version)
-
-
-def check_shard(address: str) -> Finding:
-    """A Redis server that the settings name answers and is new enough."""
-    name = f"shard {address}"
-    info = ask_info(address)
-    version = info.get("redis_version", "")
-    major = version.partition(".")[0]
-    if not major.isdecimal():
-        fix = "start it, or change [ledger] shards"
-        return Finding(name, "wrong", "does not answer as a Redis server", fix)
-    if int(major) < OLDEST_REDIS:
-        return Finding(name, "wrong", version, f"Redis {OLDEST_REDIS} or newer is needed")
-    if info.get("aof_enabled") != "1":
-        found = f"{version}, without an append-only file"
-        fix = "appendonly yes in its configuration, or a crash loses balances"
-        return Finding(name, "note", found, fix)
-    return Finding(name, "ok", version)
 
 
 def check_stack(stack: RedisStack, needed: bool) -> Finding:

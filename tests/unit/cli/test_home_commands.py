@@ -288,3 +288,65 @@ def test_without_any_exchange_the_three_ways_are_said(command: list[str]) -> Non
     assert done.exit_code == 2
     assert "Give --path FOLDER, or set `path` in [journal]" in done.stderr
     assert 'home = "redis" in [ledger]' in done.stderr
+
+
+@pytest.mark.usefixtures("_empty")
+def test_doctor_looks_at_every_server(servers: list) -> None:
+    """What loses balances is wrong, what founding mends is named, and each has its fix."""
+
+    def found(name: str) -> list[tuple[str, str]]:
+        done = call("doctor", "--json")
+        rows = [one for one in json.loads(done.stdout) if one["name"].startswith(name)]
+        return [(one["state"], one["found"]) for one in rows]
+
+    assert found("functions ") == [("note", "none: no ledger was founded here")] * 3
+    call("shards", "found")
+    assert found("functions ") == [("ok", "of this version")] * 3
+    assert found("append-only file ") == [("ok", "on")] * 3
+    assert found("eviction ") == [("ok", "noeviction")] * 3
+    assert [state for state, _ in found("clock 127")] == ["ok"] * 3
+    with servers[1].client() as client:
+        client.function_load(
+            "#!lua name=nextrade\nredis.register_function{function_name='nextrade_library',"
+            " callback=function() return 'old' end, flags={'no-writes'}}",
+            replace=True,
+        )
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        wrong = call("doctor")
+        client.config_set("maxmemory-policy", "noeviction")
+
+    assert wrong.exit_code == 1
+    address = servers[1].address
+    assert f"wrong  functions {address}: of another version\n       -> nextrade shards found" in (
+        wrong.stdout
+    )
+    assert f"wrong  eviction {address}: allkeys-lru" in wrong.stdout
+    assert "2 wrong, " in wrong.stdout
+
+
+def test_a_redis_cluster_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any one of its servers finds it; its slots say where a bucket is."""
+    monkeypatch.setenv("NEXTRADE_LEDGER__HOME", "redis")
+    monkeypatch.setenv("NEXTRADE_LEDGER__CLUSTER", "true")
+    unnamed = call("balances")
+    with running(tmp_path / "cluster", cluster=True) as servers:
+        monkeypatch.setenv("NEXTRADE_LEDGER__SHARDS", servers[1].address)
+        before, founded = deposit(1, "USDT", "5", "a"), call("shards", "found")
+        for account in range(1, 13):
+            assert deposit(account, "USDT", "5", f"a{account}").exit_code == 0
+        shown = told("shards", "show", "--json")
+        everybody = told("balances", "--json")
+        proof = told("verify", "--full", "--json")
+        account = told("inspect", "--account", "1")
+        doctor = call("doctor")
+
+    assert "[ledger] cluster = true needs shards" in unnamed.stderr
+    assert "run `nextrade shards found`" in before.stderr
+    assert founded.output.startswith("24 of 24 buckets founded on 3 servers; functions loaded on 3")
+    assert sorted(b for one in shown["shards"] for b in one["buckets"]) == list(range(24))
+    assert {one["address"] for one in shown["shards"]} == {one.address for one in servers}
+    assert len(everybody) == 12
+    assert (proof["holds"], proof["assets"][0]["outside"]) == (True, "60000000")
+    assert account["shard"] in {one.address for one in servers}
+    assert doctor.exit_code == 0, doctor.output
+    assert doctor.output.count("of this version") == 3

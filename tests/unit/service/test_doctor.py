@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from nextrade.platform.redis_question import ask_info
 from nextrade.platform.redis_stack import RedisStack
-from nextrade.service import doctor
+from nextrade.service import doctor, doctor_redis
 from nextrade.service.doctor import Finding
 
 
@@ -174,7 +175,7 @@ class Reply:
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
-    def __call__(self, _address: str) -> socket.socket:
+    def __call__(self, *_: object) -> socket.socket:
         ours, self.theirs = socket.socketpair()
         self.theirs.sendall(self.answer)
         self.theirs.shutdown(socket.SHUT_WR)
@@ -190,24 +191,60 @@ def info(**fields: str) -> bytes:
 REPLIES = {
     "good": (info(redis_version="7.2.4", aof_enabled="1"), "ok", "7.2.4"),
     "old": (info(redis_version="6.2.1", aof_enabled="1"), "wrong", "6.2.1"),
-    "forgetful": (info(redis_version="7.0.0", aof_enabled="0"), "note", "without an append-only"),
     "not redis": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong", "does not answer as a Redis"),
     "cut": (b"$1000\r\nredis_version:7.0.0", "wrong", "does not answer as a Redis"),
     "odd": (info(redis_version="next"), "wrong", "does not answer as a Redis"),
     "silent": (b"", "wrong", "does not answer as a Redis"),
-    "locked": (b"-NOAUTH Authentication required.\r\n", "wrong", "does not answer as a Redis"),
+    "errors": (b"-NOAUTH Authentication required.\r\n", "wrong", "does not answer as a Redis"),
 }
 
 
 @pytest.mark.parametrize("reply", REPLIES)
 def test_a_shard_that_is_named(reply: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named server is fine if it is a Redis, new enough, and keeps what it is told."""
+    """A named server is fine if it is a Redis and new enough."""
     answer, state, found = REPLIES[reply]
     server = Reply(answer)
-    monkeypatch.setattr("nextrade.platform.redis_question._connect", server)
-    finding = doctor.check_shard("host:1")
+    monkeypatch.setattr("nextrade.platform.redis_question.connect", server)
+    finding = doctor_redis.check_shard("host:1", ask_info("host:1"))
     server.theirs.close()
 
     assert finding.state == state
     assert found in finding.found
     assert bool(finding.fix) == (state != "ok")
+
+
+@pytest.mark.parametrize(("needed", "state"), [(True, "wrong"), (False, "note")])
+def test_a_server_that_forgets_or_evicts(needed: bool, state: str) -> None:
+    """Balances that can be lost are wrong where a ledger is to live, else worth a note."""
+    good = {"aof_enabled": "1", "maxmemory_policy": "noeviction"}
+    forgets = doctor_redis.check_append_only("host:1", {"aof_enabled": "0"}, needed)
+    evicts = doctor_redis.check_eviction("host:1", {"maxmemory_policy": "allkeys-lru"}, needed)
+    full = doctor_redis.check_append_only("host:1", good | {"aof_last_write_status": "err"}, needed)
+
+    assert (forgets.state, forgets.fix.split(",")[0]) == (
+        state,
+        "appendonly yes in its configuration",
+    )
+    assert (evicts.state, evicts.found) == (state, "allkeys-lru")
+    assert evicts.fix.startswith("maxmemory-policy noeviction")
+    assert (full.state, full.found) == ("wrong", "cannot be written")
+    assert doctor_redis.check_append_only("host:1", good, needed).state == "ok"
+    assert doctor_redis.check_eviction("host:1", good, needed).state == "ok"
+
+
+def test_a_server_with_another_time() -> None:
+    """A second either way is nothing; more is a note that says how much."""
+    second, now = 10**9, 1_700_000_000 * 10**9
+
+    def check(there_ns: int) -> Finding:
+        told = {"server_time_usec": str(there_ns // 1000)}
+        return doctor_redis.check_server_clock("host:1", told, now, now + second)
+
+    assert check(now - second).state == "ok"
+    assert check(now + 2 * second).state == "ok"
+    assert (check(now - 3 * second).state, check(now - 3 * second).found) == (
+        "note",
+        "3.0 s from ours",
+    )
+    assert check(now + 6 * second).found == "5.0 s from ours"
+    assert doctor_redis.check_server_clock("host:1", {}, now, now).state == "note"

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MovedError, TryAgainError
+from redis.retry import Retry
 
 from ....errors import (
     AccessRefused,
@@ -37,13 +39,20 @@ PASSING = (redis.ConnectionError, redis.TimeoutError, ClusterDownError, TryAgain
 
 
 def manager(address: str, timeout_s: float, access: RedisAccess = OPEN) -> "redis.Redis":
-    """Return a full client of one server, for what is done once."""
+    """Return a full client of one server, for what is done once.
+
+    Versions of the client differ in whether they try again by themselves, even when a password
+    was refused. Here none does.
+    """
+    retry = Retry(NoBackoff(), 0)
     if address.startswith("/"):
         options = access.client_options(of_socket=True)
-        return redis.Redis(unix_socket_path=address, socket_timeout=timeout_s, **options)
+        return redis.Redis(
+            unix_socket_path=address, socket_timeout=timeout_s, retry=retry, **options
+        )
     host, port = host_port(address)
     options = access.client_options()
-    return redis.Redis(host=host, port=port, socket_timeout=timeout_s, **options)
+    return redis.Redis(host=host, port=port, socket_timeout=timeout_s, retry=retry, **options)
 
 
 def host_port(address: str) -> tuple[str, int]:
