@@ -35,7 +35,8 @@ def shards_command() -> None:
     "found",
     short_help="Found the ledger on empty servers.",
     help="""Found the ledger of the settings on empty servers: store which server keeps which
-    bucket of accounts, load the functions of this version, found every bucket.
+    bucket of accounts, load the functions of this version, found every bucket, and the book
+    store of every partition.
 
     It may be repeated: what is there is left as it is, functions of another version are
     replaced. A ledger that was founded otherwise is an error.
@@ -50,8 +51,10 @@ def shards_command() -> None:
 def found_command(config: Path | None) -> None:
     """Found, and say what that did."""
     from ..service.home.opening import found_ledger
+    from ..service.home.stores import found_stores
 
-    done = found_ledger(read_settings(config))
+    settings = read_settings(config)
+    done = found_ledger(settings)
     servers = f"{len(done.addresses)} {'servers' if len(done.addresses) > 1 else 'server'}"
     if done.new_buckets:
         said = f"{done.new_buckets} of {done.bucket_map.buckets} buckets founded on {servers}"
@@ -60,6 +63,8 @@ def found_command(config: Path | None) -> None:
     if done.new_functions:
         said += f"; functions loaded on {done.new_functions}"
     click.echo(f"{said}; map version {done.bucket_map.version}")
+    partitions = found_stores(settings)
+    click.echo(f"book stores of {len(partitions)} partitions are founded")
 
 
 @shards_command.command(
