@@ -181,7 +181,7 @@ class EventsMissing(NexTradeError, LookupError):
 
 
 class StoreError(NexTradeError, RuntimeError):
-    """What the book store holds cannot be used: it is damaged or of another version."""
+    """A partition's book store cannot be used: damaged, of another version or founding, or lost."""
 
 
 class StoreUnavailable(StoreError, ConnectionError):
