@@ -39,6 +39,7 @@ from .setting_kinds import (
     Switch,
     Unfit,
     Whole,
+    Word,
 )
 
 FILE_NAME = "nextrade.toml"
@@ -138,8 +139,60 @@ class StackSettings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RabbitSettings:
+    """How RabbitMQ is reached, and how its queues are named."""
+
+    addresses: tuple[str, ...] = field(
+        metadata=_is(
+            Addresses(sockets=False),
+            "The nodes of RabbitMQ; none: the private one of `nextrade stack`, which has its own"
+            " login.",
+        )
+    )
+    username: str = field(metadata=_is(Word(), "Who logs in."))
+    password: Hidden = field(
+        metadata=_is(Secret(), "The password; better kept in `password_file`.")
+    )
+    password_file: Path | None = field(
+        metadata=_is(
+            Place(may_be_empty=True), "A file that holds the password; goes over `password`."
+        )
+    )
+    vhost: str = field(metadata=_is(Word(), "The virtual host of the queues."))
+    prefix: str = field(
+        metadata=_is(Word(r"[A-Za-z0-9._-]+"), "What the name of every queue begins with.")
+    )
+    heartbeat_s: int = field(
+        metadata=_is(
+            Whole(1, 3600), "After how many seconds of silence a connection counts as lost."
+        )
+    )
+    tls: bool = field(
+        metadata=_is(Switch(), "Whether connections are encrypted, and the broker proves itself.")
+    )
+    tls_ca_file: Path | None = field(
+        metadata=_is(
+            Place(may_be_empty=True), "The authorities to trust; empty: those of the system."
+        )
+    )
+    tls_cert_file: Path | None = field(
+        metadata=_is(Place(may_be_empty=True), "The certificate that we show; empty: none.")
+    )
+    tls_key_file: Path | None = field(
+        metadata=_is(
+            Place(may_be_empty=True), "Its key; empty: it stands in the certificate's file."
+        )
+    )
+
+
 SECTIONS: Mapping[str, type] = MappingProxyType(
-    {"ledger": LedgerSettings, "journal": JournalSettings, "stack": StackSettings}
+    {
+        "ledger": LedgerSettings,
+        "journal": JournalSettings,
+        "stack": StackSettings,
+        "rabbit": RabbitSettings,
+    }
 )
 """The sections whose keys are known here, in the order in which they are shown."""
 
@@ -154,6 +207,7 @@ class Settings:
     ledger: LedgerSettings
     journal: JournalSettings
     stack: StackSettings
+    rabbit: RabbitSettings
     assets: Mapping[str, Any]
     markets: Mapping[str, Any]
     file: Path | None
@@ -248,6 +302,7 @@ def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -
         ledger=LedgerSettings(**values["ledger"]),
         journal=JournalSettings(**values["journal"]),
         stack=StackSettings(**values["stack"]),
+        rabbit=RabbitSettings(**values["rabbit"]),
         assets=MappingProxyType(tables["assets"]),
         markets=MappingProxyType(tables["markets"]),
         file=file,
