@@ -47,7 +47,7 @@ $(VENV)/.$(KIND): $(VENV)/.build-tools setup.py $(CORE)
 	@rm -f $(VENV)/.core-*
 	@suffix=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))"); \
 	    for module in $(MODULES); do rm -f src/nextrade/$$module$$suffix; done
-	@$(PIP) install --no-build-isolation --editable ".[replay,report,redis]"
+	@$(PIP) install --no-build-isolation --editable ".[replay,report,redis,rabbit]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
@@ -75,11 +75,13 @@ bench-formats: build $(VENV)/.dev ## measure replays from the file to the summar
 test: build $(VENV)/.dev ## the fast tier of the tests
 	@tools/need-chromium.sh
 	@tools/need-redis.sh
+	@tools/need-rabbit.sh
 	$(PYTEST)
 
 test-full: build $(VENV)/.dev ## every test, with long searches
 	@tools/need-chromium.sh
 	@tools/need-redis.sh
+	@tools/need-rabbit.sh
 	HYPOTHESIS_PROFILE=full $(PYTEST) -m ""
 
 soak: build $(VENV)/.dev ## 100 million commands, watching memory (SOAK=n: so many)

@@ -1,11 +1,16 @@
-"""Settings that hold for every test: how long Hypothesis searches.
+"""What holds for every test: how long Hypothesis searches, and one RabbitMQ for all that need it.
 
 HYPOTHESIS_PROFILE chooses: "ci" (the default) is quick, "full" searches long.
 """
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from . import rabbit_here
 
 settings.register_profile(
     "ci",
@@ -24,3 +29,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A private RabbitMQ, started when the first test asks for it."""
+    with rabbit_here.running(tmp_path_factory.mktemp("broker") / "rabbit") as server:
+        yield server
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What the names of a test's own queues begin with."""
+    return f"t{next(rabbit_here.NUMBERS)}"

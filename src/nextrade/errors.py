@@ -18,6 +18,7 @@
     +-- StackError               a private server cannot be started, stopped or found
     +-- BadFrame                 bytes of a queue, stream or store that cannot be read
     +-- BusLost                  the connection to RabbitMQ broke: connect and send again
+    +-- BusRefused               RabbitMQ will not take this, however often it is tried
     +-- EventsMissing            a stream of events goes on after something that did not come
     +-- StoreError               a partition's book store cannot be used
     |   +-- StoreUnavailable     its server cannot be reached: the call may be repeated
@@ -176,12 +177,16 @@ class BusLost(NexTradeError, ConnectionError):
     """The connection to RabbitMQ broke, or a confirmation did not come; connect and send again."""
 
 
+class BusRefused(NexTradeError, RuntimeError):
+    """RabbitMQ refuses: a wrong login, no such queue, too long a message; mend that first."""
+
+
 class EventsMissing(NexTradeError, LookupError):
     """A stream of events has a hole: what comes next is not what must come next."""
 
 
 class StoreError(NexTradeError, RuntimeError):
-    """What the book store holds cannot be used: it is damaged or of another version."""
+    """A partition's book store cannot be used: damaged, of another version or founding, or lost."""
 
 
 class StoreUnavailable(StoreError, ConnectionError):

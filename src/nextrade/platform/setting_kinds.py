@@ -224,18 +224,46 @@ def shown(kind: Kind, value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Addresses:
-    """Any number of addresses of servers, none of them twice."""
+class Word:
+    """A text that is not empty and fits a pattern."""
+
+    pattern: str = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}"
 
     @property
     def expected(self) -> str:
+        plain = self.pattern == type(self).pattern
+        return "a text of one line" if plain else "a text of letters, digits, dots, dashes"
+
+    def read(self, value: object, _folder: Path) -> str:
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            raise Unfit(f"{value!r} is not {self.expected}")
+        return value
+
+    def of_text(self, text: str) -> object:
+        return text
+
+    def toml(self, value: str) -> str:
+        return toml_text(value)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Any number of addresses of servers, none of them twice."""
+
+    sockets: bool = True
+    """Whether a server may be reached by the path of a socket."""
+
+    @property
+    def expected(self) -> str:
+        if not self.sockets:
+            return 'a list of addresses such as ["localhost:5672"]'
         return 'a list of addresses such as ["localhost:6379", "/run/redis.sock"]'
 
     def read(self, value: object, _folder: Path) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise Unfit(f"{value!r} is not {self.expected}")
         for address in value:
-            _check_address(address)
+            _check_address(address, self.sockets)
         if twice := sorted({one for one in value if value.count(one) > 1}):
             raise Unfit(f"{', '.join(twice)} is listed twice; one server is one shard")
         return tuple(value)
@@ -247,12 +275,13 @@ class Addresses:
         return "[" + ", ".join(toml_text(one) for one in value) + "]"
 
 
-def _check_address(address: str) -> None:
+def _check_address(address: str, sockets: bool) -> None:
     """Raise Unfit unless a server can be at the address."""
-    if address.startswith("/"):
+    if sockets and address.startswith("/"):
         if re.search("[\0,\ud800-\udfff]", address):
             raise Unfit(f"{address!r} is not the path of a socket")
         return
     found = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", address, re.ASCII)
     if not found or not 1 <= int(found[2]) <= 65535:
-        raise Unfit(f"{address!r} is no address; write HOST:PORT, or the path of a socket")
+        path = ", or the path of a socket" if sockets else ""
+        raise Unfit(f"{address!r} is no address; write HOST:PORT{path}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -28,123 +28,39 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import SettingsError
-from .setting_kinds import (
-    Addresses,
-    Choice,
-    Hidden,
-    Kind,
-    Name,
-    Place,
-    Secret,
-    Switch,
-    Unfit,
-    Whole,
+from .setting_kinds import Unfit
+from .setting_sections import (
+    SECTIONS,
+    TABLES,
+    JournalSettings,
+    LedgerSettings,
+    RabbitSettings,
+    StackSettings,
+    keys,
 )
+
+__all__ = [
+    "FILE_NAME",
+    "SECTIONS",
+    "TABLES",
+    "JournalSettings",
+    "LedgerSettings",
+    "RabbitSettings",
+    "Settings",
+    "StackSettings",
+    "default_text",
+    "find_file",
+    "keys",
+    "read_default",
+    "read_settings",
+    "variable",
+]
 
 FILE_NAME = "nextrade.toml"
 DEFAULT_NAME = "default.toml of the package"
 PREFIX = "NEXTRADE_"
 _MOST_BYTES = 1 << 20
 """No settings file is longer; what is, was named by mistake."""
-
-
-def _is(kind: Kind, meaning: str) -> dict[str, Any]:
-    return {"kind": kind, "meaning": meaning}
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSettings:
-    """Where balances live."""
-
-    home: str = field(
-        metadata=_is(
-            Choice(("memory", "redis")),
-            "Where balances live: in this process, or in Redis shards.",
-        )
-    )
-    buckets: int = field(
-        metadata=_is(
-            Whole(1, 4096),
-            "How many buckets the accounts are spread over; fixed once an exchange is founded.",
-        )
-    )
-    shards: tuple[str, ...] = field(
-        metadata=_is(
-            Addresses(), "The Redis servers of the shards; none: those of `nextrade stack`."
-        )
-    )
-    cluster: bool = field(
-        metadata=_is(
-            Switch(),
-            "Whether the shards are a Redis Cluster, found through any of the servers listed.",
-        )
-    )
-    username: str = field(
-        metadata=_is(Name(), "The user that the servers know us as; none: their default user.")
-    )
-    password: Hidden = field(
-        metadata=_is(Secret(), "The password of the servers; never shown. Better in the variable.")
-    )
-    password_file: Path | None = field(
-        metadata=_is(Place(may_be_empty=True), "The file whose first line is the password.")
-    )
-    tls: bool = field(
-        metadata=_is(
-            Switch(), "Whether the servers are spoken to through TLS, and prove who they are."
-        )
-    )
-    tls_ca_file: Path | None = field(
-        metadata=_is(
-            Place(may_be_empty=True),
-            "The certificates that vouch for the servers; empty: those of this machine.",
-        )
-    )
-    tls_cert_file: Path | None = field(
-        metadata=_is(Place(may_be_empty=True), "Our own certificate, for servers that ask for one.")
-    )
-    tls_key_file: Path | None = field(
-        metadata=_is(Place(may_be_empty=True), "The key of our own certificate.")
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class JournalSettings:
-    """What makes an exchange in one process durable."""
-
-    path: Path | None = field(
-        metadata=_is(
-            Place(may_be_empty=True), "The folder of journal and snapshots; empty: nothing is kept."
-        )
-    )
-    fsync: bool = field(
-        metadata=_is(
-            Switch(), "Whether a batch counts as done only when the disk says that it has it."
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class StackSettings:
-    """The private servers that `nextrade stack` starts."""
-
-    folder: Path = field(
-        metadata=_is(Place(), "Where the servers keep their data, logs and process ids.")
-    )
-    shards: int = field(metadata=_is(Whole(1, 64), "How many Redis servers are started."))
-    appendfsync: str = field(
-        metadata=_is(
-            Choice(("always", "everysec", "no")), "When a Redis server asks the disk for certainty."
-        )
-    )
-
-
-SECTIONS: Mapping[str, type] = MappingProxyType(
-    {"ledger": LedgerSettings, "journal": JournalSettings, "stack": StackSettings}
-)
-"""The sections whose keys are known here, in the order in which they are shown."""
-
-TABLES = ("assets", "markets")
-"""The sections that are handed on as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +70,7 @@ class Settings:
     ledger: LedgerSettings
     journal: JournalSettings
     stack: StackSettings
+    rabbit: RabbitSettings
     assets: Mapping[str, Any]
     markets: Mapping[str, Any]
     file: Path | None
@@ -165,14 +82,6 @@ class Settings:
     def listings_source(self) -> str:
         """The file in which [assets] and [markets] stand, to be named in errors."""
         return str(self.file) if self.origins["markets"] != "default" else DEFAULT_NAME
-
-
-def keys(section: str) -> dict[str, tuple[Kind, str]]:
-    """Each key of a section with its kind and what it means."""
-    return {
-        one.name: (one.metadata["kind"], one.metadata["meaning"])
-        for one in fields(SECTIONS[section])
-    }
 
 
 def variable(section: str, key: str) -> str:
@@ -248,6 +157,7 @@ def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -
         ledger=LedgerSettings(**values["ledger"]),
         journal=JournalSettings(**values["journal"]),
         stack=StackSettings(**values["stack"]),
+        rabbit=RabbitSettings(**values["rabbit"]),
         assets=MappingProxyType(tables["assets"]),
         markets=MappingProxyType(tables["markets"]),
         file=file,

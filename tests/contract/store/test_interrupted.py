@@ -166,6 +166,36 @@ def test_server_that_stays_away(careful_home: Home) -> None:
     assert store.look(0) == (1, 3, 2, b"", 0, numbers(1, 3), FOUNDING)
 
 
+def test_server_that_will_not_write_now(one_home: Home) -> None:
+    """A server that waits for its replicas has changed nothing, and may be asked again."""
+    filled(one_home.new(0), 2)
+    store = one_home.again()
+    store.shards.patience_s = 0.2
+    with one_home.servers[0].client() as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            with pytest.raises(StoreUnavailable, match="NOREPLICAS"):
+                store.commit(0, 1, 3, 2, b"3")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+    assert store.look(0).batch == 2
+    store.commit(0, 1, 3, 2, b"3")
+
+    assert store.look(0).batch == 3
+
+
+def test_entries_that_no_server_takes(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry beyond the limit is refused here: a server would cut the connection, for ever."""
+    from nextrade.service.store import redis
+
+    monkeypatch.setattr(redis, "MOST_BYTES", 10)
+    store: Any = one_home.new(0)
+    epoch = store.acquire(0).epoch
+    store.commit(0, epoch, 1, 0, bytes(10))
+    with pytest.raises(ValueError, match="at most 10 bytes, this one 11"):
+        store.commit(0, epoch, 2, 0, bytes(11))
+
+
 def test_taken_over_while_reading(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is overtaken while it still reads is told so, not that data is damaged."""
     first: Any = one_home.new(0)

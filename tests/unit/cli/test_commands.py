@@ -46,16 +46,19 @@ def test_the_examples_of_the_help_run(name: str) -> None:
     examples = [line for line in EXAMPLE.findall(text) if "AAPL" not in line]
 
     assert examples
-    if name == "stack":
+    if name in ("stack", "shards"):
         need_redis()
-    for example in examples:
-        words = shlex.split(example)
-        if words[0] == "COMMAND":
-            continue
-        if words[0] == "generate":  # a million commands say no more than a few thousand
-            words = [*words, "--commands", "3000"]
-        done = call(*words)
-        assert done.exit_code == 0, done.output
+    try:
+        for example in examples:
+            words = shlex.split(example)
+            if words[0] == "COMMAND":
+                continue
+            if words[0] == "generate":  # a million commands say no more than a few thousand
+                words = [*words, "--commands", "3000"]
+            done = call(*words)
+            assert done.exit_code == 0, done.output
+    finally:
+        call("stack", "down")  # what an example started, also where a later one failed
 
 
 def test_version() -> None:

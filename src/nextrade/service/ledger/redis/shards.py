@@ -32,7 +32,10 @@ __all__ = ["ClusterShards", "NamedShards", "Shards"]
 
 PATIENCE_S = 10.0
 PAUSE_S = 0.05
-NOT_NOW = ("LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY", "BUSY", "OOM")
+NOT_NOW = (
+    *("LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY", "BUSY", "OOM"),
+    *("MISCONF", "NOREPLICAS"),
+)
 """Errors that pass: the call has changed nothing and may be sent again."""
 PASSING = (redis.ConnectionError, redis.TimeoutError, ClusterDownError, TryAgainError)
 """The same, as the full client raises them."""

@@ -1,0 +1,1 @@
+"""RabbitMQ: where it is, connections that come back by themselves, confirmed publishing."""

@@ -1,0 +1,1 @@
+"""RabbitMQ for real: connections, publishing, the queue of a partition."""
