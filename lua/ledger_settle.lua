@@ -11,20 +11,28 @@
 -- Returns  DONE or REPEATED; STALE_EPOCH, epoch; GAP, last batch settled here;
 --          NOT_ASCENDING, BAD_VALUE, TOO_LITTLE or OVERFLOW, with the posting at fault
 
--- Take the postings apart. Adds the fields of their balances to `fields`, and returns the
--- changes (low and high limb of available and held, one posting after the other), the assets in
+-- Tables that every call fills anew: making them grow costs more than what a small call does.
+local fields, changes, writes = {}, {}, {}
+
+-- The founding of each bucket by the head of the calls to it, once both have been checked.
+local opened = {}
+
+-- Take the postings apart: the fields of their balances go to `fields` behind the first three,
+-- their changes to `changes`, four limbs for each. Returns the number of fields, the assets in
 -- the order of their appearance, and the sums of the changes by asset. Returns nil, code and
 -- position of the posting that is malformed.
-local function read_postings(postings, fields)
+local function read_postings(postings)
     local from, sub, NUMBERS = struct.unpack, string.sub, calls.NUMBERS
-    local changes, assets, sums, size, at_change = {}, {}, {}, #fields, 0
-    local last_account, last_asset = -1, -1
+    local assets, sums, size, filled = {}, {}, 3, 0
+    local last_account, last_asset, sum, summed = -1, -1, nil, nil
     for at = 1, #postings, 24 do
         local account, asset, alow, ahigh, hlow, hhigh = from('<I4I4I4i4I4i4', postings, at)
         if account < last_account or (account == last_account and asset <= last_asset) then
             return nil, codes.NOT_ASCENDING, (at - 1) / 24
         end
-        local sum = sums[asset]
+        if asset ~= summed then
+            sum, summed = sums[asset], asset
+        end
         if sum then
             sum[1], sum[2] = sum[1] + alow, sum[2] + ahigh
             sum[3], sum[4] = sum[3] + hlow, sum[4] + hhigh
@@ -32,26 +40,26 @@ local function read_postings(postings, fields)
             if asset >= NUMBERS then
                 return nil, codes.BAD_VALUE, (at - 1) / 24
             end
-            sums[asset] = { alow, ahigh, hlow, hhigh }
+            sum = { alow, ahigh, hlow, hhigh }
+            sums[asset] = sum
             assets[#assets + 1] = asset
         end
-        last_account, last_asset = account, asset
-        size = size + 1
+        last_account, last_asset, size = account, asset, size + 1
         fields[size] = sub(postings, at, at + 7)
-        changes[at_change + 1], changes[at_change + 2] = alow, ahigh
-        changes[at_change + 3], changes[at_change + 4] = hlow, hhigh
-        at_change = at_change + 4
+        changes[filled + 1], changes[filled + 2] = alow, ahigh
+        changes[filled + 3], changes[filled + 4] = hlow, hhigh
+        filled = filled + 4
     end
-    return changes, assets, sums
+    return size, assets, sums
 end
 
--- Add to `writes` the balances after their changes; `first` is the place of the first of them in
--- `fields` and `values`. Returns nil, or code and position of the posting that cannot be applied.
-local function post(writes, fields, values, first, changes)
+-- Put the balances after their changes into `writes`, behind the first two; `last` is the place
+-- of the last one in `fields` and `values`. Returns nil, or code and position of the posting
+-- that cannot be applied.
+local function post(values, last)
     local pack, from, CARRY, TOP = struct.pack, struct.unpack, limbs.CARRY, limbs.TOP
-    local size = #writes
-    for at = 1, #changes, 4 do
-        local place = first + (at - 1) / 4
+    local at = 1
+    for place = 4, last do
         local alow, ahigh, hlow, hhigh =
             changes[at], changes[at + 1], changes[at + 2], changes[at + 3]
         local value = values[place]
@@ -66,14 +74,15 @@ local function post(writes, fields, values, first, changes)
             end
         end
         if ahigh < 0 or hhigh < 0 then
-            return codes.TOO_LITTLE, place - first
+            return codes.TOO_LITTLE, place - 4
         end
         if ahigh >= TOP or hhigh >= TOP then
-            return codes.OVERFLOW, place - first
+            return codes.OVERFLOW, place - 4
         end
+        local size = 2 * place - 6
         writes[size + 1] = fields[place]
         writes[size + 2] = pack('<I4i4I4i4', alow, ahigh, hlow, hhigh)
-        size = size + 2
+        at = at + 4
     end
     return nil
 end
@@ -81,7 +90,7 @@ end
 local function settle(keys, args)
     local key, head, record, touched = keys[1], args[1], args[2], args[3]
     local postings, frames = args[4], args[5]
-    local refused = calls.refused(keys, args, 5, codes.CALL_SETTLE)
+    local refused = calls.refused(keys, args, 5, codes.CALL_SETTLE, opened)
     if refused then
         return { refused }
     end
@@ -97,57 +106,63 @@ local function settle(keys, args)
         return { codes.BAD_VALUE }
     end
     local name = sub(record, 1, 4)
-    local fields = { 'F', 'W' .. name, 'A' .. name }
-    local changes, assets, sums = read_postings(postings, fields)
-    if not changes then
+    local mark_field, answers_field = 'W' .. name, 'A' .. name
+    local last, assets, sums = read_postings(postings)
+    if not last then
         return { assets, sums }
     end
-    local first_sum = #fields
-    for place, asset in ipairs(assets) do
-        fields[first_sum + place] = 'P' .. name .. pack('<I4', asset)
+    fields[1], fields[2], fields[3] = 'F', mark_field, answers_field
+    for place = 1, #assets do
+        fields[last + place] = 'P' .. name .. pack('<I4', assets[place])
     end
-    local values = calls.read(key, fields)
-    refused = calls.unfounded(values[1], head)
-    if refused then
-        return { refused }
+    local values = calls.read(key, fields, last + #assets)
+    if values[1] ~= opened[head] then
+        refused = calls.unfounded(values[1], head, opened)
+        if refused then
+            return { refused }
+        end
     end
-    local seen, settled, rest = calls.mark(values[2])
+    local seen, settled = calls.mark(values[2])
     if epoch < seen then
         return { codes.STALE_EPOCH, seen }
     end
     if settled >= batch then
         if epoch > seen then
-            redis.call('HSET', key, fields[2], sub(record, 5, 12) .. rest)
+            redis.call('HSET', key, mark_field, sub(record, 5, 12) .. sub(values[2], 9))
         end
         return { codes.REPEATED }
     end
     if settled ~= previous then
         return { codes.GAP, settled }
     end
-    local writes = { fields[2], sub(record, 5, 20) .. touched }
-    local code, fault = post(writes, fields, values, 4, changes)
+    writes[1], writes[2] = mark_field, sub(record, 5, 20) .. touched
+    local code, fault = post(values, last)
     if code then
         return { code, fault }
     end
-    local highest = -1
-    for place, asset in ipairs(assets) do
-        local sum, before = sums[asset], values[first_sum + place]
-        totals.settled(writes, fields[first_sum + place], before, sum[1], sum[2], sum[3], sum[4])
-        if not before then
-            highest = math.max(highest, asset)
+    local size, highest = 2 * last - 4, -1
+    for place = 1, #assets do
+        local asset = assets[place]
+        local sum, before = sums[asset], values[last + place]
+        writes[size + 1] = fields[last + place]
+        writes[size + 2] = totals.settled(before, sum[1], sum[2], sum[3], sum[4])
+        size = size + 2
+        if not before and asset > highest then
+            highest = asset
         end
     end
     if highest >= 0 then
-        totals.mark(writes, redis.call('HGET', key, 'N'), highest, partition)
+        size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
     end
-    if values[3] and #values[3] > 0 and #frames > 0 then
-        local kept = answers.without(values[3], frames)
-        if #kept < #values[3] then
-            writes[#writes + 1] = fields[3]
-            writes[#writes + 1] = kept
+    local text = values[3]
+    if text and #text > 0 and #frames > 0 then
+        local kept = answers.without(text, frames)
+        if #kept < #text then
+            writes[size + 1], writes[size + 2] = answers_field, kept
+            size = size + 2
         end
     end
-    calls.write(key, writes)
+    calls.write(key, writes, size)
     return { codes.DONE }
 end
 
