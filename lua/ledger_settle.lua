@@ -12,45 +12,48 @@
 --          NOT_ASCENDING, BAD_VALUE, TOO_LITTLE or OVERFLOW, with the posting at fault
 
 -- Tables that every call fills anew: making them grow costs more than what a small call does.
+-- Of each posting, behind three other fields: the field of its balance, and four limbs of its
+-- changes. Of each asset, in the order of their appearance: four limbs of what they add up to.
 local fields, changes, writes = {}, {}, {}
+local assets, place_of = {}, {}
+local sums_alow, sums_ahigh, sums_hlow, sums_hhigh = {}, {}, {}, {}
 
 -- The founding of each bucket by the head of the calls to it, once both have been checked.
 local opened = {}
 
--- Take the postings apart: the fields of their balances go to `fields` behind the first three,
--- their changes to `changes`, four limbs for each. Returns the number of fields, the assets in
--- the order of their appearance, and the sums of the changes by asset. Returns nil, code and
--- position of the posting that is malformed.
+-- Take the postings apart into these tables. Returns the number of fields and of assets; or nil,
+-- code and position of the posting that is malformed.
 local function read_postings(postings)
-    local from, sub, NUMBERS = struct.unpack, string.sub, calls.NUMBERS
-    local assets, sums, size, filled = {}, {}, 3, 0
-    local last_account, last_asset, sum, summed = -1, -1, nil, nil
+    local from, sub, fields, changes = struct.unpack, string.sub, fields, changes
+    local size, filled, count, place, summed, last_key = 3, 0, 0, nil, -1, -1
     for at = 1, #postings, 24 do
         local account, asset, alow, ahigh, hlow, hhigh = from('<I4I4I4i4I4i4', postings, at)
-        if account < last_account or (account == last_account and asset <= last_asset) then
-            return nil, codes.NOT_ASCENDING, (at - 1) / 24
-        end
+        local key = account * 65536 + asset
         if asset ~= summed then
-            sum, summed = sums[asset], asset
-        end
-        if sum then
-            sum[1], sum[2] = sum[1] + alow, sum[2] + ahigh
-            sum[3], sum[4] = sum[3] + hlow, sum[4] + hhigh
-        else
-            if asset >= NUMBERS then
+            if asset >= 65536 then
                 return nil, codes.BAD_VALUE, (at - 1) / 24
             end
-            sum = { alow, ahigh, hlow, hhigh }
-            sums[asset] = sum
-            assets[#assets + 1] = asset
+            -- What earlier calls left in `place_of` is of no use if it points elsewhere.
+            place, summed = place_of[asset], asset
+            if not place or place > count or assets[place] ~= asset then
+                count = count + 1
+                place, place_of[asset], assets[count] = count, count, asset
+                sums_alow[place], sums_ahigh[place] = 0, 0
+                sums_hlow[place], sums_hhigh[place] = 0, 0
+            end
         end
-        last_account, last_asset, size = account, asset, size + 1
+        if key <= last_key then
+            return nil, codes.NOT_ASCENDING, (at - 1) / 24
+        end
+        sums_alow[place], sums_ahigh[place] = sums_alow[place] + alow, sums_ahigh[place] + ahigh
+        sums_hlow[place], sums_hhigh[place] = sums_hlow[place] + hlow, sums_hhigh[place] + hhigh
+        last_key, size = key, size + 1
         fields[size] = sub(postings, at, at + 7)
         changes[filled + 1], changes[filled + 2] = alow, ahigh
         changes[filled + 3], changes[filled + 4] = hlow, hhigh
         filled = filled + 4
     end
-    return size, assets, sums
+    return size, count
 end
 
 -- Put the balances after their changes into `writes`, behind the first two; `last` is the place
@@ -58,7 +61,8 @@ end
 -- that cannot be applied.
 local function post(values, last)
     local pack, from, CARRY, TOP = struct.pack, struct.unpack, limbs.CARRY, limbs.TOP
-    local at = 1
+    local fields, changes, writes = fields, changes, writes
+    local at, size = 1, 2
     for place = 4, last do
         local alow, ahigh, hlow, hhigh =
             changes[at], changes[at + 1], changes[at + 2], changes[at + 3]
@@ -79,12 +83,30 @@ local function post(values, last)
         if ahigh >= TOP or hhigh >= TOP then
             return codes.OVERFLOW, place - 4
         end
-        local size = 2 * place - 6
         writes[size + 1] = fields[place]
         writes[size + 2] = pack('<I4i4I4i4', alow, ahigh, hlow, hhigh)
-        at = at + 4
+        at, size = at + 4, size + 2
     end
     return nil
+end
+
+-- Put the sums of the partition after the batch into `writes`, behind `size` entries; their
+-- values begin behind the place `last`. Returns the size after it, and the highest asset that
+-- the partition had not touched here, or -1.
+local function count_up(size, values, last, count)
+    local highest = -1
+    for place = 1, count do
+        local before, asset = values[last + place], assets[place]
+        writes[size + 1] = fields[last + place]
+        writes[size + 2] = totals.settled(
+            before, sums_alow[place], sums_ahigh[place], sums_hlow[place], sums_hhigh[place]
+        )
+        size = size + 2
+        if not before and asset > highest then
+            highest = asset
+        end
+    end
+    return size, highest
 end
 
 local function settle(keys, args)
@@ -94,28 +116,31 @@ local function settle(keys, args)
     if refused then
         return { refused }
     end
-    local from, pack, sub, number = struct.unpack, struct.pack, string.sub, limbs.number
-    if #record ~= 28 or #touched ~= math.ceil(from('<I4', head, 13) / 8)
-        or #postings % 24 ~= 0 or #frames % 8 ~= 0 then
+    local from, sub, CARRY, NUMBER = struct.unpack, string.sub, limbs.CARRY, limbs.NUMBER
+    if #record ~= 28 or #postings % 24 ~= 0 or #frames % 8 ~= 0 then
+        return { codes.BAD_LENGTH }
+    end
+    local bits = from('<I4', head, 13)
+    if #touched * 8 < bits or #touched * 8 > bits + 7 then
         return { codes.BAD_LENGTH }
     end
     local partition, elow, ehigh, blow, bhigh, plow, phigh = from('<I4I4I4I4I4I4I4', record)
-    local epoch, batch, previous = number(elow, ehigh), number(blow, bhigh), number(plow, phigh)
-    if partition >= calls.NUMBERS or not epoch or epoch == 0 or not batch or not previous
-        or previous >= batch then
+    local epoch, batch, previous = ehigh * CARRY + elow, bhigh * CARRY + blow, phigh * CARRY + plow
+    if partition >= 65536 or epoch == 0 or ehigh >= NUMBER or bhigh >= NUMBER
+        or phigh >= NUMBER or previous >= batch then
         return { codes.BAD_VALUE }
     end
-    local name = sub(record, 1, 4)
-    local mark_field, answers_field = 'W' .. name, 'A' .. name
-    local last, assets, sums = read_postings(postings)
+    local last, count, fault = read_postings(postings)
     if not last then
-        return { assets, sums }
+        return { count, fault }
     end
-    fields[1], fields[2], fields[3] = 'F', mark_field, answers_field
-    for place = 1, #assets do
-        fields[last + place] = 'P' .. name .. pack('<I4', assets[place])
+    local names = calls.names(sub(record, 1, 4))
+    fields[1], fields[2], fields[3] = 'F', names.mark, names.answers
+    for place = 1, count do
+        local asset = assets[place]
+        fields[last + place] = names[asset] or calls.sum(names, asset)
     end
-    local values = calls.read(key, fields, last + #assets)
+    local values = calls.read(key, fields, last + count)
     if values[1] ~= opened[head] then
         refused = calls.unfounded(values[1], head, opened)
         if refused then
@@ -128,29 +153,19 @@ local function settle(keys, args)
     end
     if settled >= batch then
         if epoch > seen then
-            redis.call('HSET', key, mark_field, sub(record, 5, 12) .. sub(values[2], 9))
+            redis.call('HSET', key, fields[2], sub(record, 5, 12) .. sub(values[2], 9))
         end
         return { codes.REPEATED }
     end
     if settled ~= previous then
         return { codes.GAP, settled }
     end
-    writes[1], writes[2] = mark_field, sub(record, 5, 20) .. touched
-    local code, fault = post(values, last)
+    writes[1], writes[2] = fields[2], sub(record, 5, 20) .. touched
+    local code, place = post(values, last)
     if code then
-        return { code, fault }
+        return { code, place }
     end
-    local size, highest = 2 * last - 4, -1
-    for place = 1, #assets do
-        local asset = assets[place]
-        local sum, before = sums[asset], values[last + place]
-        writes[size + 1] = fields[last + place]
-        writes[size + 2] = totals.settled(before, sum[1], sum[2], sum[3], sum[4])
-        size = size + 2
-        if not before and asset > highest then
-            highest = asset
-        end
-    end
+    local size, highest = count_up(2 * last - 4, values, last, count)
     if highest >= 0 then
         size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
     end
@@ -158,7 +173,7 @@ local function settle(keys, args)
     if text and #text > 0 and #frames > 0 then
         local kept = answers.without(text, frames)
         if #kept < #text then
-            writes[size + 1], writes[size + 2] = answers_field, kept
+            writes[size + 1], writes[size + 2] = fields[3], kept
             size = size + 2
         end
     end

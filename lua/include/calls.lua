@@ -80,8 +80,31 @@ function calls.mark(text)
     if not text then
         return 0, 0
     end
+    -- Numbers below 2^53 when they were written.
     local epoch_low, epoch_high, low, high = struct.unpack('<I4I4I4I4', text)
-    return limbs.number(epoch_low, epoch_high), limbs.number(low, high)
+    return epoch_high * limbs.CARRY + epoch_low, high * limbs.CARRY + low
+end
+
+-- The names of a partition's fields, made once: `mark` (W), `answers` (A), and of a sum (P) by
+-- its asset, where `sum` has been called with it.
+local names = {}
+
+function calls.names(partition)
+    local known = names[partition]
+    if not known then
+        known = { mark = 'W' .. partition, answers = 'A' .. partition, partition = partition }
+        names[partition] = known
+    end
+    return known
+end
+
+function calls.sum(known, asset)
+    local field = known[asset]
+    if not field then
+        field = 'P' .. known.partition .. struct.pack('<I4', asset)
+        known[asset] = field
+    end
+    return field
 end
 
 -- The first `size` of some fields at once, however many: a call into Redis takes some thousand
