@@ -299,8 +299,8 @@ def reads_table() -> Table:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="what the ledger costs")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the calls")
-    most_legs = 5_000 if parser.parse_args().quick else 100_000
+    parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
+    most_legs = 2_000 if parser.parse_args().quick else 20_000
     console = wide_console()
     console.print(", ".join(f"{name}: {value}" for name, value in describe().items()))
     console.print(memory_table(most_legs))
