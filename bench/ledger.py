@@ -1,29 +1,34 @@
 """What the ledger costs: in this process, and on three Redis servers started for the purpose.
 
-    python -m bench.ledger            all tables, about two minutes
+    python -m bench.ledger            all tables, some minutes
     python -m bench.ledger --quick    a first impression
 
 A leg is one posting of a batch, or one request of a reservation; the accounts of a call are
-random among 10,000. Server time is what the three servers say that they used of the processor
-(INFO cpu); it depends less on the machine's other work than the time on the wall. Needs
-``nextrade[redis]`` and redis-server but for the first table.
+random among 10,000. On Redis a batch goes to its buckets as the worker of a partition sends it:
+*settle* is settlements alone, *cycle* settles one batch and reserves as many requests for the
+next, in one exchange. Server time is what the three servers say that they used of the processor
+(INFO cpu); it depends less on the machine's other work than the time on the wall. The figures
+are medians of five rounds. Needs ``nextrade[redis]`` and redis-server but for the first table.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
 from nextrade.domain.postings import BALANCE_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from nextrade.domain.protocol.ports import Reserve, Settle
 from nextrade.platform.redis_servers import RedisServer
 from nextrade.service.ledger import Ledger, MemoryLedger
 from nextrade.service.ledger.redis import RedisLedger
@@ -37,7 +42,11 @@ LEGS = (2, 10, 100, 1000, 3000)
 BUCKETS = (3, 6, 24, 64)
 READS = 100_000
 
+ROUNDS = 5
+
 Records = npt.NDArray[np.void]
+Turn = tuple[list[Settle], list[Reserve]]
+Work = TypeVar("Work")
 
 
 @dataclass
@@ -92,36 +101,99 @@ def cpu_seconds(servers: Sequence[RedisServer]) -> float:
 
 
 def measured(
-    servers: Sequence[RedisServer], call: Callable[[int, Records], object], work: Sequence[Records]
+    servers: Sequence[RedisServer],
+    call: Callable[[int, Work], object],
+    work: Sequence[Work],
+    legs: int,
 ) -> Cost:
-    """Cost of a leg over all of this work."""
-    legs = sum(map(len, work)) / 1e6
+    """Cost of a leg over all of this work, which has so many legs in all."""
+    legs_millions = legs / 1e6
     server_before, client_before = cpu_seconds(servers), time.process_time()
     wall_before = time.perf_counter()
     for number, records in enumerate(work):
         call(number, records)
     wall, client = time.perf_counter() - wall_before, time.process_time() - client_before
-    return Cost(wall / legs, client / legs, (cpu_seconds(servers) - server_before) / legs)
+    server = cpu_seconds(servers) - server_before
+    return Cost(wall / legs_millions, client / legs_millions, server / legs_millions)
 
 
-def settle_and_reserve(
-    ledger: Ledger, servers: Sequence[RedisServer], legs: int, count: int
-) -> tuple[Cost, Cost]:
-    """Cost of a leg of settle, and of one of reserve."""
+def in_memory(ledger: Ledger, legs: int, count: int) -> tuple[Cost, Cost]:
+    """Cost of a leg of settle, and of one of reserve, in this process."""
     random = np.random.default_rng(5)
     first = ledger.open_partition(0, 1) + 1
     settling = measured(
-        servers,
+        [],
         lambda number, batch: ledger.settle(0, 1, first + number, batch),
         list(batches(random, legs, count)),
+        legs * count,
     )
     frame = 1_000_000 * legs
     reserving = measured(
-        servers,
+        [],
         lambda number, ask: ledger.reserve(0, 1, frame + number, ask),
         list(reservations(random, legs, count)),
+        legs * count,
     )
     return settling, reserving
+
+
+def by_bucket(ledger: RedisLedger, records: Records) -> dict[int, bytes]:
+    """Records of each bucket, in their order."""
+    buckets = ledger.map.of_accounts(records["account"])
+    return {int(bucket): records[buckets == bucket].tobytes() for bucket in np.unique(buckets)}
+
+
+def turns(ledger: RedisLedger, legs: int, count: int, reserving: bool) -> list[Turn]:
+    """Turns of a worker: each settles a batch, and reserves for the one after it if told to."""
+    random = np.random.default_rng(5)
+    marks = ledger.batches.fence(0, 1)
+    last = [mark.watermark for mark in marks]
+    batch, touched = max(last), bytes((len(marks) + 7) // 8)
+    made: list[Turn] = [([], [])]
+    for records, ask in zip(
+        batches(random, legs, count), reservations(random, legs, count), strict=True
+    ):
+        batch += 1
+        postings, asked = by_bucket(ledger, records), by_bucket(ledger, ask) if reserving else {}
+        # A frame for each batch; asked for with the settlement of the batch before.
+        made[-1][1].extend(
+            Reserve(bucket, last[bucket], ((batch, requests),))
+            for bucket, requests in asked.items()
+        )
+        settles = []
+        for bucket in sorted({*postings, *asked}):
+            frames = (batch,) if bucket in asked else ()
+            part = postings.get(bucket, b"")
+            settles.append(Settle(bucket, batch, last[bucket], touched, part, frames))
+            last[bucket] = batch
+        made.append((settles, []))
+    return made
+
+
+def on_redis(
+    ledger: RedisLedger, servers: Sequence[RedisServer], legs: int, count: int
+) -> tuple[Cost, Cost]:
+    """Cost of a leg of settle alone, and of a whole cycle of one posting and one request."""
+
+    def cost(reserving: bool) -> Cost:
+        work = turns(ledger, legs, count, reserving)
+        return measured(
+            servers, lambda _, turn: ledger.batches.turn(0, 1, *turn), work, legs * count
+        )
+
+    rounds = [(cost(False), cost(True)) for _ in range(ROUNDS)]
+    settling, cycle = zip(*rounds, strict=True)
+    return median(settling), median(cycle)
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The middle one of several rounds, each figure by itself."""
+    return Cost(
+        *(
+            statistics.median(getattr(cost, field) for cost in costs)
+            for field in ("wall_us", "client_us", "server_us")
+        )
+    )
 
 
 @contextmanager
@@ -163,7 +235,7 @@ def memory_table(most_legs: int) -> Table:
     ledger = MemoryLedger()
     fill(ledger)
     for legs in LEGS:
-        settling, reserving = settle_and_reserve(ledger, [], legs, calls_for(legs, 20 * most_legs))
+        settling, reserving = in_memory(ledger, legs, calls_for(legs, 20 * most_legs))
         table.add_row(
             f"{legs:,}",
             f"{settling.wall_us * legs:,.1f}",
@@ -176,14 +248,14 @@ def memory_table(most_legs: int) -> Table:
 def redis_table(appendfsync: str, most_legs: int) -> Table:
     """Cost on three servers by number of buckets and legs a call."""
     table = Table("buckets", "legs a call", title=f"Three servers, appendfsync {appendfsync}")
-    for name in ("settle", "reserve"):
+    for name in ("settle", "cycle"):
         for part in ("server", "client", "wall"):
             table.add_column(f"{name} {part} us/leg")
     with running(appendfsync) as servers:
         for buckets in BUCKETS:
             ledger = founded(servers, buckets)
             for legs in LEGS:
-                costs = settle_and_reserve(ledger, servers, legs, calls_for(legs, most_legs))
+                costs = on_redis(ledger, servers, legs, calls_for(legs, most_legs))
                 cells = [
                     f"{us:,.1f}"
                     for cost in costs
@@ -210,7 +282,9 @@ def reads_table() -> Table:
                     wanted["asset"] = random.integers(0, ASSETS, pairs)
                     work.append(wanted)
                 read = ledger.balances
-                cost = measured(servers, lambda _, wanted, read=read: read(wanted), work)
+                cost = measured(
+                    servers, lambda _, wanted, read=read: read(wanted), work, pairs * len(work)
+                )
                 table.add_row(
                     str(buckets),
                     f"{pairs:,}",
@@ -225,8 +299,8 @@ def reads_table() -> Table:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="what the ledger costs")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the calls")
-    most_legs = 5_000 if parser.parse_args().quick else 100_000
+    parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
+    most_legs = 2_000 if parser.parse_args().quick else 20_000
     console = wide_console()
     console.print(", ".join(f"{name}: {value}" for name, value in describe().items()))
     console.print(memory_table(most_legs))

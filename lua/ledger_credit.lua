@@ -60,7 +60,7 @@ local function credit(keys, args)
     if refused then
         return refused
     end
-    calls.write(key, writes)
+    calls.write(key, writes, #writes)
     return { codes.DONE }
 end
 

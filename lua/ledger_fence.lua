@@ -28,7 +28,8 @@ local function fence(keys, args)
     if refused then
         return { refused }
     end
-    local seen, _, settled = calls.mark(state[2])
+    local seen = calls.mark(state[2])
+    local settled = state[2] and string.sub(state[2], 9) or '\0\0\0\0\0\0\0\0'
     if epoch < seen then
         return { codes.STALE_EPOCH, seen }
     end

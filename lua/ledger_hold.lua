@@ -67,7 +67,7 @@ local function hold(keys, args)
     if refused then
         return refused
     end
-    calls.write(key, writes)
+    calls.write(key, writes, #writes)
     return { codes.DONE, codes.HELD }
 end
 
@@ -102,7 +102,7 @@ local function finish(keys, args, code, ended)
     if refused then
         return refused
     end
-    calls.write(key, writes)
+    calls.write(key, writes, #writes)
     return { codes.DONE }
 end
 

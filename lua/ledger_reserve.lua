@@ -13,27 +13,48 @@
 --          frame: 1 held, 0 refused; STALE_EPOCH, epoch; LATE or EARLY, last batch settled here;
 --          REUSED if a frame asked for something else before
 
--- Take the frames apart. Adds the fields of the balances they name to `fields`, each once, and
--- returns where each frame begins, and for each request the place of its balance in `fields`,
--- its asset, and low and high limb of its amount, one after the other; and the assets in the
--- order of their appearance. Returns nil and the code that refuses what is malformed.
-local function read_frames(asked, fields)
-    local from, sub, NUMBERS = struct.unpack, string.sub, calls.NUMBERS
-    local begins, requests, assets, places, seen = {}, {}, {}, {}, {}
-    local at, size, filled, length = 1, #fields, 0, #asked
+-- Tables that every call fills anew: making them grow costs more than what a small call does.
+-- Of each frame: where it begins, its answer. Of each balance, in the order of their appearance
+-- and behind three other fields: its field, four limbs, whether they changed. Of each request:
+-- the places of its balance and of its asset, low and high limb of its amount. Of each asset, in
+-- the order of their appearance: what was held, low and high limb, and -1 if nothing.
+local begins, given, granted, writes, requests = {}, {}, {}, {}, {}
+local fields, changed = {}, {}
+local available_low, available_high, held_low, held_high = {}, {}, {}, {}
+local assets, place_of, sums_low, sums_high = {}, {}, {}, {}
+
+-- The founding of each bucket by the head of the calls to it, once both have been checked.
+local opened = {}
+
+-- Take the frames apart into these tables. Returns the numbers of frames, fields and assets. Or
+-- nil and the code that refuses what is malformed.
+local function read_frames(asked)
+    local from, sub, fields, requests = struct.unpack, string.sub, fields, requests
+    local frames, size, count, filled, places = 0, 3, 0, 0, {}
+    local at, length, asset_place, last_asset = 1, #asked, nil, -1
     while at <= length do
         if length - at + 1 < answers.HEAD then
             return nil, codes.BAD_LENGTH
         end
-        begins[#begins + 1] = at
+        frames = frames + 1
+        begins[frames] = at
         local after = at + answers.HEAD + 16 * from('<I4', asked, at + 8)
         if after > length + 1 then
             return nil, codes.BAD_LENGTH
         end
         for request = at + answers.HEAD, after - 1, 16 do
             local asset, low, high = from('<I4I4i4', asked, request + 4)
-            if asset >= NUMBERS or high < 0 or (high == 0 and low == 0) then
+            if asset >= 65536 or high < 0 or (high == 0 and low == 0) then
                 return nil, codes.BAD_VALUE
+            end
+            if asset ~= last_asset then
+                -- What earlier calls left in `place_of` is of no use if it points elsewhere.
+                asset_place, last_asset = place_of[asset], asset
+                if not asset_place or asset_place > count or assets[asset_place] ~= asset then
+                    count = count + 1
+                    asset_place, place_of[asset], assets[count] = count, count, asset
+                    sums_low[count], sums_high[count] = -1, 0
+                end
             end
             local field = sub(asked, request, request + 7)
             local place = places[field]
@@ -41,157 +62,170 @@ local function read_frames(asked, fields)
                 size = size + 1
                 place, places[field], fields[size] = size, size, field
             end
-            if not seen[asset] then
-                seen[asset] = true
-                assets[#assets + 1] = asset
-            end
-            requests[filled + 1], requests[filled + 2] = place, asset
+            requests[filled + 1], requests[filled + 2] = place, asset_place
             requests[filled + 3], requests[filled + 4] = low, high
             filled = filled + 4
         end
         at = after
     end
-    return begins, requests, assets
+    begins[frames + 1] = at
+    return frames, size, count
 end
 
--- Move each amount of a frame from available to held where there is enough. `balances` holds
--- four limbs for each place, filled from `values` when first needed; `sums` what was held, by
--- asset. Returns the answer's bytes.
-local function hold_each(requests, first, last, values, balances, sums)
-    local from, CARRY, TOP = struct.unpack, limbs.CARRY, limbs.TOP
-    local granted = {}
-    for at = first, last, 4 do
-        local place, asset, low, high =
-            requests[at], requests[at + 1], requests[at + 2], requests[at + 3]
-        local balance, answer = balances[place], '\0'
-        if not balance and values[place] then
-            balance = { from('<I4i4I4i4', values[place]) }
-            balances[place] = balance
+-- Take apart the values of the balances, up to the place `last`.
+local function read_balances(values, last)
+    local from = struct.unpack
+    for place = 4, last do
+        local value = values[place]
+        changed[place] = false
+        if value then
+            available_low[place], available_high[place], held_low[place], held_high[place] =
+                from('<I4i4I4i4', value)
+        else
+            available_low[place], available_high[place] = 0, 0
+            held_low[place], held_high[place] = 0, 0
         end
-        if balance then
-            local alow, ahigh = balance[1] - low, balance[2] - high
-            if alow < 0 then
-                alow, ahigh = alow + CARRY, ahigh - 1
-            end
-            local hlow, hhigh = balance[3] + low, balance[4] + high
-            if hlow >= CARRY then
-                hlow, hhigh = hlow - CARRY, hhigh + 1
-            end
-            if ahigh >= 0 and hhigh < TOP then
-                answer = '\1'
-                balance[1], balance[2], balance[3], balance[4] = alow, ahigh, hlow, hhigh
-                balance[5] = true
-                local sum = sums[asset]
-                if sum then
-                    sum[1], sum[2] = sum[1] + low, sum[2] + high
-                else
-                    sums[asset] = { low, high }
-                end
-            end
-        end
-        granted[#granted + 1] = answer
     end
-    return table.concat(granted)
 end
 
--- Add to `writes` the balances and sums that were changed.
-local function write_changes(key, writes, fields, values, balances, assets, sums, partition)
+-- Move each amount of a frame, whose requests stand between `first` and `last`, from available
+-- to held where there is enough. Returns the answer's bytes.
+local function hold_each(first, last)
+    local CARRY, TOP, requests = limbs.CARRY, limbs.TOP, requests
+    local count = 0
+    for at = first, last, 4 do
+        local place, low, high = requests[at], requests[at + 2], requests[at + 3]
+        local alow, ahigh = available_low[place] - low, available_high[place] - high
+        if alow < 0 then
+            alow, ahigh = alow + CARRY, ahigh - 1
+        end
+        local hlow, hhigh = held_low[place] + low, held_high[place] + high
+        if hlow >= CARRY then
+            hlow, hhigh = hlow - CARRY, hhigh + 1
+        end
+        count = count + 1
+        if ahigh >= 0 and hhigh < TOP then
+            granted[count], changed[place] = '\1', true
+            available_low[place], available_high[place] = alow, ahigh
+            held_low[place], held_high[place] = hlow, hhigh
+            local asset_place = requests[at + 1]
+            local sum = sums_low[asset_place]
+            sums_low[asset_place] = (sum < 0 and 0 or sum) + low
+            sums_high[asset_place] = sums_high[asset_place] + high
+        else
+            granted[count] = '\0'
+        end
+    end
+    return table.concat(granted, '', 1, count)
+end
+
+-- Put the balances and sums that were changed into `writes`, which has `size` entries. Returns
+-- the size after it, and the highest asset that the partition had not touched here, or -1.
+local function write_changes(size, values, last, count)
     local pack = struct.pack
-    local first_sum, highest, size = #fields - #assets, -1, #writes
-    for place = 4, first_sum do
-        local balance = balances[place]
-        if balance and balance[5] then
+    for place = 4, last do
+        if changed[place] then
             writes[size + 1] = fields[place]
-            writes[size + 2] = pack('<I4i4I4i4', balance[1], balance[2], balance[3], balance[4])
+            writes[size + 2] = pack(
+                '<I4i4I4i4', available_low[place], available_high[place],
+                held_low[place], held_high[place]
+            )
             size = size + 2
         end
     end
-    for place, asset in ipairs(assets) do
-        local sum, before = sums[asset], values[first_sum + place]
-        if sum then
-            local field, low, high = fields[first_sum + place], sum[1], sum[2]
-            totals.settled(writes, field, before, -low, -high, low, high)
-            if not before then
-                highest = math.max(highest, asset)
+    local highest = -1
+    for place = 1, count do
+        local low, high = sums_low[place], sums_high[place]
+        if low >= 0 then
+            local before, asset = values[last + place], assets[place]
+            writes[size + 1] = fields[last + place]
+            writes[size + 2] = totals.settled(before, -low, -high, low, high)
+            size = size + 2
+            if not before and asset > highest then
+                highest = asset
             end
         end
     end
-    if highest >= 0 then
-        totals.mark(writes, redis.call('HGET', key, 'N'), highest, partition)
-    end
+    return size, highest
 end
 
 local function reserve(keys, args)
     local key, head, record, asked = keys[1], args[1], args[2], args[3]
-    local refused = calls.refused(keys, args, 3, codes.CALL_RESERVE)
+    local refused = calls.refused(keys, args, 3, codes.CALL_RESERVE, opened)
     if refused then
         return { refused }
     end
-    local from, pack, sub = struct.unpack, struct.pack, string.sub
+    local from, sub, CARRY, NUMBER = struct.unpack, string.sub, limbs.CARRY, limbs.NUMBER
     if #record ~= 20 then
         return { codes.BAD_LENGTH }
     end
     local partition, elow, ehigh, wlow, whigh = from('<I4I4I4I4I4', record)
-    local epoch, watermark = limbs.number(elow, ehigh), limbs.number(wlow, whigh)
-    if partition >= calls.NUMBERS or not epoch or epoch == 0 or not watermark then
+    local epoch, watermark = ehigh * CARRY + elow, whigh * CARRY + wlow
+    if partition >= 65536 or epoch == 0 or ehigh >= NUMBER or whigh >= NUMBER then
         return { codes.BAD_VALUE }
     end
-    local name = sub(record, 1, 4)
-    local fields = { 'F', 'W' .. name, 'A' .. name }
-    local begins, requests, assets = read_frames(asked, fields)
-    if not begins then
-        return { requests }
+    local frames, last, count = read_frames(asked)
+    if not frames then
+        return { last }
     end
-    local first_sum = #fields
-    for place, asset in ipairs(assets) do
-        fields[first_sum + place] = 'P' .. name .. pack('<I4', asset)
+    local names = calls.names(sub(record, 1, 4))
+    fields[1], fields[2], fields[3] = 'F', names.mark, names.answers
+    for place = 1, count do
+        local asset = assets[place]
+        fields[last + place] = names[asset] or calls.sum(names, asset)
     end
-    local values = calls.read(key, fields)
-    refused = calls.unfounded(values[1], head)
-    if refused then
-        return { refused }
+    local values = calls.read(key, fields, last + count)
+    if values[1] ~= opened[head] then
+        refused = calls.unfounded(values[1], head, opened)
+        if refused then
+            return { refused }
+        end
     end
-    local seen, settled, rest = calls.mark(values[2])
+    local seen, settled = calls.mark(values[2])
     if epoch < seen then
         return { codes.STALE_EPOCH, seen }
     end
 
     local text = values[3] or ''
-    local known, kept, granted, balances, sums = answers.by_frame(text), { text }, {}, {}, {}
-    local request = 1
-    for number, at in ipairs(begins) do
-        local before_next = (begins[number + 1] or #asked + 1) - 1
-        local question, frame = sub(asked, at, before_next), sub(asked, at, at + 7)
-        local last, answer = request + (#question - answers.HEAD) / 4 - 1, known[frame]
+    local known, kept, request = answers.by_frame(text), { text }, 1
+    read_balances(values, last)
+    for number = 1, frames do
+        local at, after = begins[number], begins[number + 1]
+        local question, frame = sub(asked, at, after - 1), sub(asked, at, at + 7)
+        local next_request = request + (after - at - answers.HEAD) / 4
+        local answer = known[frame]
         if answer then
             if sub(answer, 1, #question) ~= question then
                 return { codes.REUSED }
             end
-            granted[number] = sub(answer, #question + 1)
+            given[number] = sub(answer, #question + 1)
         else
             if settled ~= watermark then
                 return { settled > watermark and codes.LATE or codes.EARLY, settled }
             end
-            granted[number] = hold_each(requests, request, last, values, balances, sums)
-            answer = question .. granted[number]
+            given[number] = hold_each(request, next_request - 1)
+            answer = question .. given[number]
             known[frame], kept[#kept + 1] = answer, answer
         end
-        request = last + 1
+        request = next_request
     end
 
-    local writes = {}
+    local size, code = 0, codes.REPEATED
     if epoch > seen then
-        writes = { fields[2], sub(record, 5, 12) .. rest }
+        local rest = values[2] and sub(values[2], 9) or '\0\0\0\0\0\0\0\0'
+        writes[1], writes[2], size = fields[2], sub(record, 5, 12) .. rest, 2
     end
-    local code = codes.REPEATED
     if #kept > 1 then
         code = codes.DONE
-        writes[#writes + 1] = fields[3]
-        writes[#writes + 1] = table.concat(kept)
-        write_changes(key, writes, fields, values, balances, assets, sums, partition)
+        writes[size + 1], writes[size + 2] = fields[3], table.concat(kept)
+        local highest
+        size, highest = write_changes(size + 2, values, last, count)
+        if highest >= 0 then
+            size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
+        end
     end
-    calls.write(key, writes)
-    return { code, table.concat(granted) }
+    calls.write(key, writes, size)
+    return { code, table.concat(given, '', 1, frames) }
 end
 
 redis.register_function('nextrade_reserve', reserve)

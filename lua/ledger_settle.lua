@@ -11,47 +11,59 @@
 -- Returns  DONE or REPEATED; STALE_EPOCH, epoch; GAP, last batch settled here;
 --          NOT_ASCENDING, BAD_VALUE, TOO_LITTLE or OVERFLOW, with the posting at fault
 
--- Take the postings apart. Adds the fields of their balances to `fields`, and returns the
--- changes (low and high limb of available and held, one posting after the other), the assets in
--- the order of their appearance, and the sums of the changes by asset. Returns nil, code and
--- position of the posting that is malformed.
-local function read_postings(postings, fields)
-    local from, sub, NUMBERS = struct.unpack, string.sub, calls.NUMBERS
-    local changes, assets, sums, size, at_change = {}, {}, {}, #fields, 0
-    local last_account, last_asset = -1, -1
+-- Tables that every call fills anew: making them grow costs more than what a small call does.
+-- Of each posting, behind three other fields: the field of its balance, and four limbs of its
+-- changes. Of each asset, in the order of their appearance: four limbs of what they add up to.
+local fields, changes, writes = {}, {}, {}
+local assets, place_of = {}, {}
+local sums_alow, sums_ahigh, sums_hlow, sums_hhigh = {}, {}, {}, {}
+
+-- The founding of each bucket by the head of the calls to it, once both have been checked.
+local opened = {}
+
+-- Take the postings apart into these tables. Returns the number of fields and of assets; or nil,
+-- code and position of the posting that is malformed.
+local function read_postings(postings)
+    local from, sub, fields, changes = struct.unpack, string.sub, fields, changes
+    local size, filled, count, place, summed, last_key = 3, 0, 0, nil, -1, -1
     for at = 1, #postings, 24 do
         local account, asset, alow, ahigh, hlow, hhigh = from('<I4I4I4i4I4i4', postings, at)
-        if account < last_account or (account == last_account and asset <= last_asset) then
-            return nil, codes.NOT_ASCENDING, (at - 1) / 24
-        end
-        local sum = sums[asset]
-        if sum then
-            sum[1], sum[2] = sum[1] + alow, sum[2] + ahigh
-            sum[3], sum[4] = sum[3] + hlow, sum[4] + hhigh
-        else
-            if asset >= NUMBERS then
+        local key = account * 65536 + asset
+        if asset ~= summed then
+            if asset >= 65536 then
                 return nil, codes.BAD_VALUE, (at - 1) / 24
             end
-            sums[asset] = { alow, ahigh, hlow, hhigh }
-            assets[#assets + 1] = asset
+            -- What earlier calls left in `place_of` is of no use if it points elsewhere.
+            place, summed = place_of[asset], asset
+            if not place or place > count or assets[place] ~= asset then
+                count = count + 1
+                place, place_of[asset], assets[count] = count, count, asset
+                sums_alow[place], sums_ahigh[place] = 0, 0
+                sums_hlow[place], sums_hhigh[place] = 0, 0
+            end
         end
-        last_account, last_asset = account, asset
-        size = size + 1
+        if key <= last_key then
+            return nil, codes.NOT_ASCENDING, (at - 1) / 24
+        end
+        sums_alow[place], sums_ahigh[place] = sums_alow[place] + alow, sums_ahigh[place] + ahigh
+        sums_hlow[place], sums_hhigh[place] = sums_hlow[place] + hlow, sums_hhigh[place] + hhigh
+        last_key, size = key, size + 1
         fields[size] = sub(postings, at, at + 7)
-        changes[at_change + 1], changes[at_change + 2] = alow, ahigh
-        changes[at_change + 3], changes[at_change + 4] = hlow, hhigh
-        at_change = at_change + 4
+        changes[filled + 1], changes[filled + 2] = alow, ahigh
+        changes[filled + 3], changes[filled + 4] = hlow, hhigh
+        filled = filled + 4
     end
-    return changes, assets, sums
+    return size, count
 end
 
--- Add to `writes` the balances after their changes; `first` is the place of the first of them in
--- `fields` and `values`. Returns nil, or code and position of the posting that cannot be applied.
-local function post(writes, fields, values, first, changes)
+-- Put the balances after their changes into `writes`, behind the first two; `last` is the place
+-- of the last one in `fields` and `values`. Returns nil, or code and position of the posting
+-- that cannot be applied.
+local function post(values, last)
     local pack, from, CARRY, TOP = struct.pack, struct.unpack, limbs.CARRY, limbs.TOP
-    local size = #writes
-    for at = 1, #changes, 4 do
-        local place = first + (at - 1) / 4
+    local fields, changes, writes = fields, changes, writes
+    local at, size = 1, 2
+    for place = 4, last do
         local alow, ahigh, hlow, hhigh =
             changes[at], changes[at + 1], changes[at + 2], changes[at + 3]
         local value = values[place]
@@ -66,88 +78,106 @@ local function post(writes, fields, values, first, changes)
             end
         end
         if ahigh < 0 or hhigh < 0 then
-            return codes.TOO_LITTLE, place - first
+            return codes.TOO_LITTLE, place - 4
         end
         if ahigh >= TOP or hhigh >= TOP then
-            return codes.OVERFLOW, place - first
+            return codes.OVERFLOW, place - 4
         end
         writes[size + 1] = fields[place]
         writes[size + 2] = pack('<I4i4I4i4', alow, ahigh, hlow, hhigh)
-        size = size + 2
+        at, size = at + 4, size + 2
     end
     return nil
+end
+
+-- Put the sums of the partition after the batch into `writes`, behind `size` entries; their
+-- values begin behind the place `last`. Returns the size after it, and the highest asset that
+-- the partition had not touched here, or -1.
+local function count_up(size, values, last, count)
+    local highest = -1
+    for place = 1, count do
+        local before, asset = values[last + place], assets[place]
+        writes[size + 1] = fields[last + place]
+        writes[size + 2] = totals.settled(
+            before, sums_alow[place], sums_ahigh[place], sums_hlow[place], sums_hhigh[place]
+        )
+        size = size + 2
+        if not before and asset > highest then
+            highest = asset
+        end
+    end
+    return size, highest
 end
 
 local function settle(keys, args)
     local key, head, record, touched = keys[1], args[1], args[2], args[3]
     local postings, frames = args[4], args[5]
-    local refused = calls.refused(keys, args, 5, codes.CALL_SETTLE)
+    local refused = calls.refused(keys, args, 5, codes.CALL_SETTLE, opened)
     if refused then
         return { refused }
     end
-    local from, pack, sub, number = struct.unpack, struct.pack, string.sub, limbs.number
-    if #record ~= 28 or #touched ~= math.ceil(from('<I4', head, 13) / 8)
-        or #postings % 24 ~= 0 or #frames % 8 ~= 0 then
+    local from, sub, CARRY, NUMBER = struct.unpack, string.sub, limbs.CARRY, limbs.NUMBER
+    if #record ~= 28 or #postings % 24 ~= 0 or #frames % 8 ~= 0 then
+        return { codes.BAD_LENGTH }
+    end
+    local bits = from('<I4', head, 13)
+    if #touched * 8 < bits or #touched * 8 > bits + 7 then
         return { codes.BAD_LENGTH }
     end
     local partition, elow, ehigh, blow, bhigh, plow, phigh = from('<I4I4I4I4I4I4I4', record)
-    local epoch, batch, previous = number(elow, ehigh), number(blow, bhigh), number(plow, phigh)
-    if partition >= calls.NUMBERS or not epoch or epoch == 0 or not batch or not previous
-        or previous >= batch then
+    local epoch, batch, previous = ehigh * CARRY + elow, bhigh * CARRY + blow, phigh * CARRY + plow
+    if partition >= 65536 or epoch == 0 or ehigh >= NUMBER or bhigh >= NUMBER
+        or phigh >= NUMBER or previous >= batch then
         return { codes.BAD_VALUE }
     end
-    local name = sub(record, 1, 4)
-    local fields = { 'F', 'W' .. name, 'A' .. name }
-    local changes, assets, sums = read_postings(postings, fields)
-    if not changes then
-        return { assets, sums }
+    local last, count, fault = read_postings(postings)
+    if not last then
+        return { count, fault }
     end
-    local first_sum = #fields
-    for place, asset in ipairs(assets) do
-        fields[first_sum + place] = 'P' .. name .. pack('<I4', asset)
+    local names = calls.names(sub(record, 1, 4))
+    fields[1], fields[2], fields[3] = 'F', names.mark, names.answers
+    for place = 1, count do
+        local asset = assets[place]
+        fields[last + place] = names[asset] or calls.sum(names, asset)
     end
-    local values = calls.read(key, fields)
-    refused = calls.unfounded(values[1], head)
-    if refused then
-        return { refused }
+    local values = calls.read(key, fields, last + count)
+    if values[1] ~= opened[head] then
+        refused = calls.unfounded(values[1], head, opened)
+        if refused then
+            return { refused }
+        end
     end
-    local seen, settled, rest = calls.mark(values[2])
+    local seen, settled = calls.mark(values[2])
     if epoch < seen then
         return { codes.STALE_EPOCH, seen }
     end
     if settled >= batch then
         if epoch > seen then
-            redis.call('HSET', key, fields[2], sub(record, 5, 12) .. rest)
+            redis.call('HSET', key, fields[2], sub(record, 5, 12) .. sub(values[2], 9))
         end
         return { codes.REPEATED }
     end
     if settled ~= previous then
         return { codes.GAP, settled }
     end
-    local writes = { fields[2], sub(record, 5, 20) .. touched }
-    local code, fault = post(writes, fields, values, 4, changes)
+    writes[1], writes[2] = fields[2], sub(record, 5, 20) .. touched
+    local code, place = post(values, last)
     if code then
-        return { code, fault }
+        return { code, place }
     end
-    local highest = -1
-    for place, asset in ipairs(assets) do
-        local sum, before = sums[asset], values[first_sum + place]
-        totals.settled(writes, fields[first_sum + place], before, sum[1], sum[2], sum[3], sum[4])
-        if not before then
-            highest = math.max(highest, asset)
-        end
-    end
+    local size, highest = count_up(2 * last - 4, values, last, count)
     if highest >= 0 then
-        totals.mark(writes, redis.call('HGET', key, 'N'), highest, partition)
+        size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
     end
-    if values[3] and #values[3] > 0 and #frames > 0 then
-        local kept = answers.without(values[3], frames)
-        if #kept < #values[3] then
-            writes[#writes + 1] = fields[3]
-            writes[#writes + 1] = kept
+    local text = values[3]
+    if text and #text > 0 and #frames > 0 then
+        local kept = answers.without(text, frames)
+        if #kept < #text then
+            writes[size + 1], writes[size + 2] = fields[3], kept
+            size = size + 2
         end
     end
-    calls.write(key, writes)
+    calls.write(key, writes, size)
     return { codes.DONE }
 end
 

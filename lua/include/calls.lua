@@ -25,12 +25,20 @@
 
 local calls = { HEAD = 16, MOST = 6000, NUMBERS = 65536 }
 
--- Check the shape of a call. Returns nil, or the code that refuses it.
-function calls.refused(keys, args, count, code)
-    if #keys ~= 1 or #args ~= count or #args[1] ~= calls.HEAD then
+-- Check the shape of a call. Returns nil, or the code that refuses it. A function that is called
+-- often gives a table `opened`: heads that are in there were checked by it before.
+function calls.refused(keys, args, count, code, opened)
+    if #keys ~= 1 or #args ~= count then
         return codes.BAD_LENGTH
     end
-    local version, meant = struct.unpack('<I2I2', args[1])
+    local head = args[1]
+    if opened and opened[head] then
+        return nil
+    end
+    if #head ~= calls.HEAD then
+        return codes.BAD_LENGTH
+    end
+    local version, meant = struct.unpack('<I2I2', head)
     if version ~= codes.VERSION then
         return codes.BAD_VERSION
     end
@@ -41,7 +49,8 @@ function calls.refused(keys, args, count, code)
 end
 
 -- Compare a bucket's founding with the head of a call. Returns nil, or the code that refuses.
-function calls.unfounded(founding, head)
+-- What belongs together is put into the table `opened`, if one is given: head to founding.
+function calls.unfounded(founding, head, opened)
     if not founding then
         return codes.UNFOUNDED
     end
@@ -50,6 +59,9 @@ function calls.unfounded(founding, head)
     end
     if string.sub(founding, 1, 12) ~= string.sub(head, 5, 16) then
         return codes.WRONG_MAP
+    end
+    if opened then
+        opened[head] = founding
     end
     return nil
 end
@@ -62,38 +74,59 @@ function calls.number(text, position)
     return limbs.number(struct.unpack('<I4I4', text, position or 1))
 end
 
--- What a bucket knows of a partition (field W): the highest epoch seen, the last batch settled
--- here, and the text behind the epoch. Nothing yet is the text of eight zero bytes.
+-- What a bucket knows of a partition (field W): the highest epoch seen, and the last batch
+-- settled here.
 function calls.mark(text)
     if not text then
-        return 0, 0, '\0\0\0\0\0\0\0\0'
+        return 0, 0
     end
+    -- Numbers below 2^53 when they were written.
     local epoch_low, epoch_high, low, high = struct.unpack('<I4I4I4I4', text)
-    return limbs.number(epoch_low, epoch_high), limbs.number(low, high), string.sub(text, 9)
+    return epoch_high * limbs.CARRY + epoch_low, high * limbs.CARRY + low
 end
 
--- Several fields at once, however many: a call into Redis takes some thousand arguments.
-function calls.read(key, fields)
-    local call = redis.call
-    if #fields <= calls.MOST then
-        return call('HMGET', key, unpack(fields))
+-- The names of a partition's fields, made once: `mark` (W), `answers` (A), and of a sum (P) by
+-- its asset, where `sum` has been called with it.
+local names = {}
+
+function calls.names(partition)
+    local known = names[partition]
+    if not known then
+        known = { mark = 'W' .. partition, answers = 'A' .. partition, partition = partition }
+        names[partition] = known
     end
-    local values, size = {}, 0
-    for from = 1, #fields, calls.MOST do
-        local to = math.min(from + calls.MOST - 1, #fields)
-        local part = call('HMGET', key, unpack(fields, from, to))
+    return known
+end
+
+function calls.sum(known, asset)
+    local field = known[asset]
+    if not field then
+        field = 'P' .. known.partition .. struct.pack('<I4', asset)
+        known[asset] = field
+    end
+    return field
+end
+
+-- The first `size` of some fields at once, however many: a call into Redis takes some thousand
+-- arguments.
+function calls.read(key, fields, size)
+    if size <= calls.MOST then
+        return redis.call('HMGET', key, unpack(fields, 1, size))
+    end
+    local values = {}
+    for from = 1, size, calls.MOST do
+        local to = math.min(from + calls.MOST - 1, size)
+        local part = redis.call('HMGET', key, unpack(fields, from, to))
         for k = 1, to - from + 1 do
-            values[size + k] = part[k]
+            values[from - 1 + k] = part[k]
         end
-        size = size + to - from + 1
     end
     return values
 end
 
--- Write fields and values that alternate.
-function calls.write(key, pairs_)
-    for from = 1, #pairs_, calls.MOST do
-        local to = math.min(from + calls.MOST - 1, #pairs_)
-        redis.call('HSET', key, unpack(pairs_, from, to))
+-- Write the first `size` of fields and values that alternate.
+function calls.write(key, pairs_, size)
+    for from = 1, size, calls.MOST do
+        redis.call('HSET', key, unpack(pairs_, from, math.min(from + calls.MOST - 1, size)))
     end
 end

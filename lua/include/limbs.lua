@@ -3,12 +3,12 @@
 -- The low limb is unsigned, the high one signed: value = high * 2^32 + low. So a value is
 -- negative exactly when its high limb is, and fits 64 bits while that is below 2^31.
 
-local limbs = { CARRY = 4294967296, TOP = 2147483648 }
+local limbs = { CARRY = 4294967296, TOP = 2147483648, NUMBER = 2097152 }
 
 -- Bring a low limb that is the sum of many back into its range.
 function limbs.carried(low, high)
-    local carry = math.floor(low / limbs.CARRY)
-    return low - carry * limbs.CARRY, high + carry
+    local rest = low % 4294967296
+    return rest, high + (low - rest) / 4294967296
 end
 
 function limbs.fits(high)
@@ -22,7 +22,7 @@ end
 
 -- A number below 2^53 out of two unsigned limbs; nil if it is larger.
 function limbs.number(low, high)
-    if high >= 2097152 then
+    if high >= limbs.NUMBER then
         return nil
     end
     return high * limbs.CARRY + low

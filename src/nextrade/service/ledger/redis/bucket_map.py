@@ -12,6 +12,7 @@ import struct
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Self
 
@@ -34,6 +35,7 @@ POINTS = 64
 """Points of each shard on the ring: enough that shares are about equal."""
 
 _HEAD = struct.Struct("<HHIII")
+_FOUNDING = struct.Struct("<IIII")
 _MIX = np.uint64(0x9E3779B1)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -111,6 +113,26 @@ class BucketMap:
     def head(self, call: Call, bucket: int) -> bytes:
         """Return the head of a call to a bucket (lua/include/calls.lua)."""
         return _HEAD.pack(VERSION, call, self.version, bucket, self.buckets)
+
+    def founding(self, bucket: int) -> bytes:
+        """Return how the founding of a bucket begins that belongs to this map and version."""
+        return self._foundings[bucket]
+
+    @cached_property
+    def _foundings(self) -> list[bytes]:
+        return [
+            _FOUNDING.pack(self.version, bucket, self.buckets, VERSION)
+            for bucket in range(self.buckets)
+        ]
+
+    def reading(self, bucket: int, count: int) -> bytes:
+        """Return how a command begins that reads a bucket's founding and so many other fields."""
+        return b"*%d\r\n%b" % (count + 3, self._readings[bucket])
+
+    @cached_property
+    def _readings(self) -> list[bytes]:
+        keys = map(self.key, range(self.buckets))
+        return [b"$5\r\nHMGET\r\n$%d\r\n%b\r\n$1\r\nF\r\n" % (len(key), key) for key in keys]
 
     def to_json(self) -> str:
         """Return the map as it is stored."""

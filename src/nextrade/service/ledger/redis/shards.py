@@ -292,9 +292,10 @@ class Shards:
             except LedgerUnavailable as error:
                 again, why = again + numbers, str(error)
         for address, numbers in sent:
+            receive = self._link(address).receive
             for place, k in enumerate(numbers):
                 try:
-                    reply = self._link(address).receive()
+                    reply = receive()
                 except LedgerUnavailable as error:
                     again, why = again + numbers[place:], str(error)
                     break
@@ -304,11 +305,11 @@ class Shards:
                     again, why = [*again, k], f"{address}: {reply}"
                 else:
                     replies[k] = reply
-        # A call is never carried out ahead of one to the same bucket that stands before it: what
-        # was sent behind one that failed is sent again behind it, and answers the same.
-        failed = {calls[k][0]: k for k in sorted(again, reverse=True)}
-        again = [k for k in left if k >= failed.get(calls[k][0], len(calls))]
         if again:
+            # A call is never carried out ahead of one to the same bucket that stands before it:
+            # what was sent behind one that failed is sent again behind it, and answers the same.
+            failed = {calls[k][0]: k for k in sorted(again, reverse=True)}
+            again = [k for k in left if k >= failed.get(calls[k][0], len(calls))]
             # A server that is gone may have been replaced by another one.
             try:
                 self.placement.look_again()
