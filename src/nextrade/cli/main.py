@@ -20,6 +20,7 @@ from .shards import shards_command
 from .stack import stack_command
 from .stats import stats_command
 from .verify import verify_command
+from .worker import worker_command
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -69,6 +70,7 @@ root.add_command(shards_command)
 root.add_command(stack_command)
 root.add_command(stats_command)
 root.add_command(verify_command)
+root.add_command(worker_command)
 
 
 def main() -> None:

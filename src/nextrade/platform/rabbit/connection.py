@@ -121,6 +121,15 @@ class RabbitConnection:
         """Take a tenant in; it is told of the connection if there is one already."""
         self.call(lambda: self._add(tenant))
 
+    def remove(self, tenant: Tenant) -> None:
+        """Let a tenant go: it is told nothing more."""
+
+        def remove() -> None:
+            if tenant in self._tenants:
+                self._tenants.remove(tenant)
+
+        self.call(remove)
+
     def disconnect(self, why: str) -> None:
         """Give this connection up and make a new one."""
         self.call(lambda: self._hang_up(why))

@@ -44,9 +44,10 @@ class Ports:
         bus: Bus,
         ledger: BatchLedger,
         store: BookStore,
+        limits: Limits,
         close: Callable[[], None],
     ) -> None:
-        self.listings = listings
+        self.listings, self.limits = listings, limits
         self.bus, self.ledger, self.store = bus, ledger, store
         self.close = close
 
@@ -63,16 +64,12 @@ class Lane:
     def __init__(
         self,
         number: int,
-        connect: Callable[[int, threading.Event], Ports],
+        connect: Callable[[int], Ports],
         stop: threading.Event,
-        limits: Limits | None = None,
     ) -> None:
         self.number = number
         self.failure: NexTradeError | None = None
-        self.batches = 0
-        """Batches committed by this lane."""
         self._connect = connect
-        self._limits = limits
         self._stop = stop
         self._log = logging.getLogger(f"nextrade.partition.{number}")
         self._thread = threading.Thread(target=self._run, name=f"partition-{number}", daemon=True)
@@ -111,7 +108,7 @@ class Lane:
                 rest = min(2 * rest, _LONGEST_REST_S)
 
     def _serve(self) -> None:
-        ports = self._connect(self.number, self._stop)
+        ports = self._connect(self.number)
         try:
             worker = Worker(
                 ports.listings,
@@ -120,7 +117,7 @@ class Lane:
                 ports.ledger,
                 ports.store,
                 SystemClock(self._stop),
-                limits=self._limits,
+                limits=ports.limits,
                 stopping=self._stop.is_set,
             )
             epoch = 0

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from ...domain.protocol.limits import Limits
 from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.target import target_of
 from ...platform.settings import Settings
+from ..home.opening import open_ledger
+from ..home.stores import open_store
+from ..ledger.redis.batches import BucketBatches
+from ..listings_file import listings_of
+from ..store.founding import StoreFounding
 from ..topology import Topology
+from .bus import RabbitBus
 from .fallen import FallenRelay
-from .lane import Lane
+from .lane import Lane, Ports
 
 __all__ = ["serve"]
 
 _LOOK_S = 0.2
+_CONNECT_S = 30.0
 _log = logging.getLogger("nextrade.worker")
 
 
@@ -25,9 +33,9 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
     topology = Topology(settings.rabbit.prefix)
     with ExitStack() as stack:
         connection = stack.enter_context(RabbitConnection(target_of(settings), "nextrade relay"))
+        connection.wait_open(_CONNECT_S)
         topology.declare(connection, partitions)
-        relay = FallenRelay(connection, topology, partitions)
-        stack.callback(relay.close)
+        FallenRelay(connection, topology, partitions)
         connect = _connector(settings, topology)
         lanes = [Lane(number, connect, stop) for number in partitions]
         for lane in lanes:
@@ -39,3 +47,27 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
             lane.join()
         _log.info("ended")
     return any(lane.failure is not None for lane in lanes)
+
+
+def _connector(settings: Settings, topology: Topology) -> Callable[[int], Ports]:
+    """Makes the ports of a partition: connections of its own, terms from its book store."""
+    listings = listings_of(settings)
+    target = target_of(settings)
+
+    def connect(number: int) -> Ports:
+        with ExitStack() as stack:
+            store = open_store(settings)
+            stack.callback(store.close)
+            founding = StoreFounding.of_bytes(store.look(number).founding)
+            founding.check(listings)
+            ledger = open_ledger(settings)
+            stack.callback(ledger.close)
+            connection = RabbitConnection(target, f"nextrade partition {number}")
+            bus = RabbitBus(connection, topology, number)
+            stack.callback(bus.close)
+            limits = Limits(posting_limit=founding.posting_limit, event_limit=founding.event_limit)
+            close = stack.pop_all().close
+        batches = BucketBatches(ledger.shards)
+        return Ports(founding.listings, bus, batches, store, limits, close)
+
+    return connect
