@@ -121,7 +121,8 @@ def submit_command(
                 troubles = awaiting.troubles
             (print_json if as_json else print_summary)(str(file), sent, outcome, troubles)
     if sent.unconfirmed:
-        raise DataFailure(f"{sum(sent.unconfirmed.values()):,} commands were not confirmed")
+        lost = sum(sent.unconfirmed.values())
+        raise DataFailure(f"{lost:,} commands were not confirmed: {sent.faults[0]}")
     if outcome is not None and outcome.missing:
         raise DataFailure(f"{outcome.missing:,} commands have no outcome yet")
 

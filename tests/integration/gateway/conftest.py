@@ -56,7 +56,8 @@ def workers(broker: Any, prefix: str, bus: Any) -> Iterator[list]:
     found = []
     try:
         for partition in bus.listings.partitions:
-            found.append(SmallWorker(parameters, bus.listings, partition, prefix))
+            worker = SmallWorker(parameters, bus.listings, partition, prefix)
+            found.append(worker)
         yield found
     finally:
         for worker in found:

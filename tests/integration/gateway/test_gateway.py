@@ -135,11 +135,11 @@ def test_what_nobody_takes_is_given_up(bus: Any, broker: Any) -> None:
             queue_of=bus.orders,
             patience_s=0.5,
             window=1,
-            most_waiting=2,
+            most_commands=1,
+            most_waiting=1,
         ) as gateway:
-            (first,) = gateway.submit(orders(1)).tickets
+            first, second = gateway.submit(orders(2)).tickets
             eventually(lambda: first.frame)
-            (second,) = gateway.submit(orders(2)).tickets
             with pytest.raises(BusLost, match="nothing of this was sent"):
                 gateway.submit(orders(1), wait_s=0)
             with pytest.raises(BusLost, match="may have been taken"):
@@ -178,9 +178,7 @@ def test_two_schedulers_send_the_same_frames(bus: Any, look: Look) -> None:
         clock = iter([now_ms, due_ms + 5, due_ms + 5, due_ms + 900])
         with bus.gateway() as gateway:
             scheduler = Scheduler(gateway, clock_ms=clock.__next__)
-            scheduler.plan(
-                due_ms, "BTC-USDT", CommandKind.SET_STATE, state=TradingState.HALTED
-            )
+            scheduler.plan(due_ms, "BTC-USDT", CommandKind.SET_STATE, state=TradingState.HALTED)
             early = scheduler.send_due()
             late = scheduler.send_due()
             assert scheduler.next_ms == due_ms + 1000

@@ -35,8 +35,9 @@ class StreamReader:
     """Reads one stream over a connection that may have other tenants.
 
     ``start`` is the offset to begin at: a number, "first" for what is left of the oldest, or
-    "next" for what comes from now on. At most ``prefetch`` messages are here and not yet taken.
-    After ``patience_s`` without a connection ``read`` gives up.
+    "next" for what comes from now on (if the connection is lost before anything came, a second
+    or two from before may come with it). At most ``prefetch`` messages are here and not yet
+    taken. After ``patience_s`` without a connection ``read`` gives up.
 
     Raises BusRefused if there is no such stream, or no right to read it, and BusLost if the
     broker does not answer.
@@ -133,6 +134,8 @@ class StreamReader:
         self._channel = channel
         self._channels += 1
         channel.add_on_close_callback(self._closed)
+        # The broker cancels when the stream moves to another node, or is deleted: ask anew.
+        channel.add_on_cancel_callback(lambda _: channel.close())
         channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _: self._consume(channel))
 
     def _consume(self, channel: Any) -> None:
