@@ -31,8 +31,8 @@ def _read_start(_ctx: click.Context, _option: click.Parameter, value: str) -> st
 @click.command(
     "tail",
     short_help="Follow the events of the running exchange.",
-    help="""Follow the events of the running exchange, a line each: time, market, event, order, price
-    x quantity, and what there is beside.
+    help="""Follow the events of the running exchange, a line each: time, market, event, order,
+    price x quantity, and what there is beside.
 
     Events come from the streams in RabbitMQ, each once; what is missing in a stream is said in
     its place on standard error. Ctrl-C ends it.
