@@ -63,8 +63,8 @@ def dlq_command() -> None:
 @dlq_command.command(
     "list",
     short_help="List dead letters.",
-    help="""List dead letters: partition, position in its queue, reason, time, frame, bytes, and what
-    it holds.
+    help="""List dead letters: partition, position in its queue, reason, time, frame, bytes,
+    and what it holds.
 
     Example:
 
@@ -102,7 +102,8 @@ def list_command(
 @dlq_command.command(
     "show",
     short_help="Show a dead letter in full.",
-    help="""Show dead letters in full, as JSON: commands in words, or the bytes of what cannot be read.
+    help="""Show dead letters in full, as JSON: commands in words, or the bytes of what cannot
+    be read.
 
     Example:
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nextrade import COMMAND_DTYPE
 from nextrade.domain.protocol.frames import commands_frame, decode, verdict_frame
 from nextrade.enums import CommandKind, Side
 
+from ...meta.tree import ROOT
 from ...rabbit_here import Look, eventually, target_of
 from .exchange_here import POOR
 
@@ -273,3 +275,54 @@ def test_dropping_asks_and_keeps_a_copy(call: Call, look: Look, bus: Any) -> Non
     assert len(dead(call)) == 2
     assert call("dlq", "drop", "--all", "--yes").exit_code == 0
     assert dead(call) == []
+
+
+def run_all(call: Call, lines: list[str]) -> None:
+    """Run commands as they are shown; those that would go on for ever are told to end."""
+    for line in lines:
+        words, _, given = line.removeprefix("nextrade ").partition(" < ")
+        text = Path(given).read_text() if given else ""
+        if words == "tail" or (words.startswith("tail") and not re.search("--no-f|--count", words)):
+            words += " --no-follow"
+        done = call(*shlex.split(words), given=text)
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+@pytest.mark.parametrize("name", ["submit", "tail", "dlq"])
+def test_the_examples_of_the_help_run(
+    call: Call,
+    look: Look,
+    bus: Any,
+    workers: list,  # noqa: ARG001
+    name: str,
+) -> None:
+    """Each example works as it stands, where there are such files and letters."""
+    Path("orders.jsonl").write_text(LINES)
+    call("generate", "calm", "--commands", "1000", "--output", "day.npy")
+    bury(look, bus.dead(0), letter(456641087526676481), letter(6))
+    groups = [["list"], ["show"], ["retry"], ["drop"]] if name == "dlq" else []
+    for words in ([], *groups):
+        text = call(name, *words, "--help").output
+        lines = re.findall(r"^ +(nextrade .+)$", text, re.MULTILINE)
+        assert lines
+        if words == ["retry"]:
+            bury(look, bus.dead(0), letter(456641087526676481))
+        if words == ["show"]:
+            bury(look, bus.dead(0), letter(456641087526676481))
+        Path("letters.jsonl").unlink(missing_ok=True)
+        lines = [f"{line} --yes" if "drop" in line else line for line in lines]
+        run_all(call, [line.replace("--yes --yes", "--yes") for line in lines])
+
+
+def test_the_how_to_page_runs(call: Call, look: Look, bus: Any, workers: list) -> None:  # noqa: ARG001
+    """Each command on the page works in its order, with the orders that it shows."""
+    page = (ROOT / "docs/how-to/drive-from-a-terminal.md").read_text(encoding="utf-8")
+    (orders,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    Path("orders.jsonl").write_text(orders)
+    bury(look, bus.dead(0), letter(5))
+    told = json.loads(call("submit", "orders.jsonl", "--wait", "--json").stdout)
+    assert (told["refused"], told["rejected"], told["trades"]) == ({}, {}, 1)
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    run_all(call, "".join(blocks).splitlines())
+
+    assert len(blocks) == 6
