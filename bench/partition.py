@@ -121,6 +121,9 @@ def process_cost(cut: list[Records], markets: int) -> tuple[float, float, float]
     def run(batch: Records) -> None:
         outcome = partition.process(batch, *next(given))
         made[:] += len(outcome.events), len(outcome.postings)
+        while partition.pending:
+            outcome = partition.proceed()
+            made[:] += len(outcome.events), len(outcome.postings)
 
     spent = timed(run, cut)
     events, rows = made / sum(map(len, cut))

@@ -11,6 +11,7 @@ from .book import book_command
 from .config import config_command
 from .convert import convert_command
 from .deposit import deposit_command
+from .dlq import dlq_command
 from .doctor import doctor_command
 from .failures import FailingWell
 from .generate import generate_command
@@ -19,6 +20,8 @@ from .replay import replay_command
 from .shards import shards_command
 from .stack import stack_command
 from .stats import stats_command
+from .submit import submit_command
+from .tail import tail_command
 from .verify import verify_command
 from .worker import worker_command
 
@@ -63,12 +66,15 @@ root.add_command(config_command)
 root.add_command(convert_command)
 root.add_command(doctor_command)
 root.add_command(deposit_command)
+root.add_command(dlq_command)
 root.add_command(generate_command)
 root.add_command(inspect_command)
 root.add_command(replay_command)
 root.add_command(shards_command)
 root.add_command(stack_command)
 root.add_command(stats_command)
+root.add_command(submit_command)
+root.add_command(tail_command)
 root.add_command(verify_command)
 root.add_command(worker_command)
 

@@ -24,6 +24,7 @@ from .setting_kinds import (
 __all__ = [
     "SECTIONS",
     "TABLES",
+    "GatewaySettings",
     "JournalSettings",
     "LedgerSettings",
     "RabbitSettings",
@@ -169,12 +170,35 @@ class RabbitSettings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How commands are sent to the queues."""
+
+    number: int = field(
+        metadata=_is(
+            Whole(-1, 1022),
+            "What the ids that it gives carry; no two gateways may share it. -1: drawn at start.",
+        )
+    )
+    window: int = field(
+        metadata=_is(
+            Whole(1, 1000), "How many frames of a partition may wait for their confirmation."
+        )
+    )
+    patience_s: int = field(
+        metadata=_is(
+            Whole(1, 3600), "After how many seconds without a confirmation a command is given up."
+        )
+    )
+
+
 SECTIONS: Mapping[str, type] = MappingProxyType(
     {
         "ledger": LedgerSettings,
         "journal": JournalSettings,
         "stack": StackSettings,
         "rabbit": RabbitSettings,
+        "gateway": GatewaySettings,
     }
 )
 """The sections whose keys are known here, in the order in which they are shown."""

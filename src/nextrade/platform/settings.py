@@ -32,6 +32,7 @@ from .setting_kinds import Unfit
 from .setting_sections import (
     SECTIONS,
     TABLES,
+    GatewaySettings,
     JournalSettings,
     LedgerSettings,
     RabbitSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "FILE_NAME",
     "SECTIONS",
     "TABLES",
+    "GatewaySettings",
     "JournalSettings",
     "LedgerSettings",
     "RabbitSettings",
@@ -71,6 +73,7 @@ class Settings:
     journal: JournalSettings
     stack: StackSettings
     rabbit: RabbitSettings
+    gateway: GatewaySettings
     assets: Mapping[str, Any]
     markets: Mapping[str, Any]
     file: Path | None
@@ -158,6 +161,7 @@ def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -
         journal=JournalSettings(**values["journal"]),
         stack=StackSettings(**values["stack"]),
         rabbit=RabbitSettings(**values["rabbit"]),
+        gateway=GatewaySettings(**values["gateway"]),
         assets=MappingProxyType(tables["assets"]),
         markets=MappingProxyType(tables["markets"]),
         file=file,

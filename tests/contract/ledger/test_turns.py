@@ -295,3 +295,28 @@ def test_large_turns(turns: Turns) -> None:
     turns.batches.turn(0, 1, [ending], [])
     assert turns.take(1)[turns.anna] == Mark(2, (0,))
     assert turns.batches.sums(0).sums.tolist()[0][3] == len(accounts)
+
+
+def test_calls_leave_nothing_behind(turns: Turns) -> None:
+    """What one call touched, and in which order, does not show in the sums of the next."""
+    other = next(a for a in range(100, 200) if turns.ledger.map.of_account(a) == turns.anna)
+    turns.ledger.credit("dollars", ANNA, USDT, 50)
+    turns.ledger.credit("others", other, USDT, 60)
+    turns.ledger.credit("coins", other, BTC, 70)
+    first = turns.reserve(0, (1, [(ANNA, BTC, 1), (ANNA, USDT, 2), (other, BTC, 3)]))
+    second = turns.reserve(0, (2, [(ANNA, USDT, 4), (other, BTC, 5), (other, USDT, 6)]))
+    third = turns.reserve(0, (3, [(other, USDT, 7), (ANNA, BTC, 100)]))
+    turns.batches.turn(0, 1, [], [first, second, third])
+    assert turns.batches.sums(0).sums.tolist() == [
+        (turns.anna, BTC, 0, 9),
+        (turns.anna, USDT, 0, 19),
+    ]
+    turns.batches.turn(0, 1, [turns.settle(1, (ANNA, BTC, 0, -1), (ANNA, USDT, 0, -2))], [])
+    turns.batches.turn(0, 1, [turns.settle(2, (ANNA, USDT, 0, -4), (other, BTC, 0, -3))], [])
+    turns.batches.turn(0, 1, [turns.settle(3, (other, USDT, 0, -6))], [])
+
+    assert turns.batches.sums(0).sums.tolist() == [
+        (turns.anna, BTC, -4, 5),
+        (turns.anna, USDT, -12, 7),
+    ]
+    assert has(turns.ledger, other, USDT) == (47, 7)

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from types import TracebackType
+from typing import Self
 
 from ...domain.protocol.frames import Verdict
 from ...domain.protocol.ids import gateway_of
 from ...domain.refusals import name_of
-from ...errors import BusLost
+from ...errors import BusLost, BusRefused
 from .feed import Feed
 from .outcomes import FrameOutcome, Frames
 from .sending import Sent
@@ -43,12 +45,24 @@ class Awaiting:
         self._gateway = gateway
         self._frames = Frames()
         self._ended: dict[int, list[FrameOutcome]] = {}
-        self._fault: BusLost | None = None
+        self._fault: BusLost | BusRefused | None = None
         self.troubles: list[str] = []
         """What was missing in the stream, the first few."""
         self._stop = Event()
         self._thread = Thread(target=self._collect, daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
 
     def _collect(self) -> None:
         while not self._stop.is_set():
@@ -63,7 +77,7 @@ class Awaiting:
                             self._ended.setdefault(outcome.frame, []).append(outcome)
                     if self._stop.is_set():
                         return
-            except BusLost as error:
+            except (BusLost, BusRefused) as error:
                 self._fault = error
                 return
 
@@ -77,23 +91,20 @@ class Awaiting:
 
         Raises BusLost if the stream cannot be read any more.
         """
-        try:
-            last, since = -1, time.monotonic()
-            while (done := sum(frame in self._ended for frame in sent.frames)) < len(sent.frames):
-                if self._fault is not None:
-                    raise self._fault
-                if done != last:
-                    last, since = done, time.monotonic()
-                    progress(done)
-                if time.monotonic() - since > patience_s:
-                    break
-                time.sleep(_STEP_S / 10)
-        finally:
-            self._stop.set()
-            self._thread.join()
-        return self._outcome(sent)
+        last, since = -1, time.monotonic()
+        while (done := sum(frame in self._ended for frame in sent.frames)) < len(sent.frames):
+            if self._fault is not None:
+                raise self._fault
+            if done != last:
+                last, since = done, time.monotonic()
+                progress(done)
+            if time.monotonic() - since > patience_s:
+                break
+            time.sleep(_STEP_S / 10)
+        return self.so_far(sent)
 
-    def _outcome(self, sent: Sent) -> Outcome:
+    def so_far(self, sent: Sent) -> Outcome:
+        """What is known now of what was sent."""
         outcome = Outcome()
         for frame, commands in sent.frames.items():
             parts = self._ended.get(frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from ...domain.protocol.messages import Message, read_message
-from ...errors import BadFrame, BusLost, EventsMissing
+from ...errors import BadFrame, BusLost, BusRefused, EventsMissing
 from .follower import Follower
 
 __all__ = ["Feed", "News", "Reader"]
@@ -29,7 +29,7 @@ class _Entry(Protocol):
 class Reader(Protocol):
     """A partition's stream, being read."""
 
-    def read(self, timeout_s: float) -> list[_Entry]:
+    def read(self, timeout_s: float) -> Sequence[_Entry]:
         """What has come; waits at most so long."""
         ...
 
@@ -60,7 +60,7 @@ class Feed:
         open_reader: Callable[[int], Reader],
         batch: int | None = None,
     ) -> None:
-        self._news: Queue[News | BusLost] = Queue(_MOST_WAITING)
+        self._news: Queue[News | BusLost | BusRefused] = Queue(_MOST_WAITING)
         self._stop = Event()
         self._open = ExitStack()
         self._threads: list[Thread] = []
@@ -100,14 +100,14 @@ class Feed:
     def news(self, timeout_s: float) -> Iterator[News]:
         """What comes, without end, until nothing came for so long.
 
-        Raises BusLost when a stream can be read no more.
+        Raises BusLost or BusRefused when a stream can be read no more.
         """
         while True:
             try:
                 one = self._news.get(timeout=timeout_s)
             except Empty:
                 return
-            if isinstance(one, BusLost):
+            if isinstance(one, BusLost | BusRefused):
                 raise one
             yield one
 
@@ -115,14 +115,14 @@ class Feed:
         while not self._stop.is_set():
             try:
                 entries = reader.read(_STEP_S)
-            except BusLost as error:
+            except (BusLost, BusRefused) as error:
                 self._put(error)
                 return
             for entry in entries:
                 for one in _accepted(entry, follower):
                     self._put(one)
 
-    def _put(self, one: News | BusLost) -> None:
+    def _put(self, one: News | BusLost | BusRefused) -> None:
         while not self._stop.is_set():
             try:
                 self._news.put(one, timeout=_STEP_S)

@@ -91,6 +91,8 @@ def summary(letter: Letter) -> str:
         return f"{len(frame.records):,} fee tiers"
     if frame.kind == FrameKind.VERDICT:
         return f"verdict {frame.verdict.name} on a message of {len(frame.about):,} bytes"
+    if frame.kind == FrameKind.KNOCK:
+        return "a knock"
     kinds: list[int] = frame.records["kind"].tolist()
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     return ", ".join(f"{count:,} {_kind_name(kind)}" for kind, count in counts.items())
@@ -127,7 +129,7 @@ def in_full(listings: Listings, letter: Letter) -> dict[str, Any]:
         said["tiers"] = [
             {"account": int(row["account"]), "tier": int(row["tier"])} for row in frame.records
         ]
-    else:
+    elif frame.kind == FrameKind.VERDICT:
         said["about"] = frame.about[:_SHOWN_HEX].hex()
     return said
 
@@ -139,8 +141,8 @@ def renewed(letter: Letter, new_identity: Callable[[], int]) -> tuple[int, int, 
     cannot be sent again.
     """
     frame = decode(letter.body)
-    if frame.kind == FrameKind.VERDICT:
-        raise BadFrame("a verdict is not sent again: what it is about has an end, or a letter here")
+    if frame.kind not in (FrameKind.COMMANDS, FrameKind.TIERS):
+        raise BadFrame(f"a {frame.kind.name.lower()} is the workers' own, and not sent again")
     make = commands_frame if frame.kind == FrameKind.COMMANDS else tiers_frame
     identity = new_identity()
     # Not the partition whose queue had it: that it was the wrong one may be why it is here.

@@ -155,7 +155,7 @@ def send_all(
     sent: Sent,
     *,
     rate: int | None = None,
-    progress: Callable[[int, int, int], None] = lambda *_: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -178,7 +178,7 @@ def send_all(
                     sent.settle(tickets.popleft())
                 if sent.faults:
                     raise BusLost(f"{sent.faults[0]}; stopped after {sent.commands:,} commands")
-            progress(piece.position, piece.length, sent.commands)
+            progress(piece.position, piece.length)
     finally:
         while tickets:
             sent.settle(tickets.popleft())

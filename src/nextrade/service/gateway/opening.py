@@ -1,0 +1,102 @@
+"""A gateway, a feed and visits to dead letters as the settings describe them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from ...domain.listings import Listings
+from ...domain.protocol.ids import GATEWAYS, Ids
+from ...platform.rabbit.connection import RabbitConnection
+from ...platform.rabbit.inbox import Inbox
+from ...platform.rabbit.publisher import Publisher
+from ...platform.rabbit.stream import StreamReader
+from ...platform.rabbit.target import RabbitTarget, target_of
+from ...platform.settings import Settings
+from ..listings_file import listings_of
+from .feed import Feed
+from .gateway import Gateway
+from .lane import MOST_COMMANDS
+
+__all__ = ["Bus"]
+
+_CONNECT_S = 10.0
+
+
+class Bus:
+    """The broker that the settings name, and how the exchange's queues are called there.
+
+    Raises SettingsError for settings that cannot hold.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._prefix = settings.rabbit.prefix
+        self._target: RabbitTarget = target_of(settings)
+        self.listings: Listings = listings_of(settings)
+        number = settings.gateway.number
+        self.number = secrets.randbelow(GATEWAYS) if number < 0 else number
+        """The number of this gateway."""
+        self.ids = Ids(self.number, lambda: time.time_ns() // 1_000_000)
+
+    def orders(self, partition: int) -> str:
+        """The queue that takes a partition's frames."""
+        return f"{self._prefix}.orders.{partition}"
+
+    def dead(self, partition: int) -> str:
+        """The queue of a partition's dead letters."""
+        return f"{self._prefix}.dead.{partition}"
+
+    def events(self, partition: int) -> str:
+        """The stream of a partition's events."""
+        return f"{self._prefix}.events.{partition}"
+
+    @contextmanager
+    def publisher(self) -> Iterator[Publisher]:
+        """A publisher with a connection of its own; BusLost or BusRefused if there is none."""
+        with RabbitConnection(self._target, "gateway") as connection:
+            publisher = Publisher(connection)
+            publisher.wait_ready(_CONNECT_S)
+            yield publisher
+
+    @contextmanager
+    def gateway(self, *, most_commands: int = MOST_COMMANDS) -> Iterator[Gateway]:
+        """A gateway to all partitions; at the end what is waiting is sent."""
+        wanted = self._settings.gateway
+        with (
+            self.publisher() as publisher,
+            Gateway(
+                self.listings,
+                publisher,
+                self.ids,
+                queue_of=self.orders,
+                window=wanted.window,
+                patience_s=wanted.patience_s,
+                most_commands=most_commands,
+            ) as gateway,
+        ):
+            yield gateway
+
+    @contextmanager
+    def feed(
+        self,
+        partitions: tuple[int, ...],
+        start: Literal["first", "next"],
+        batch: int | None = None,
+    ) -> Iterator[Feed]:
+        """The events of some partitions; they are being read when this returns."""
+        with RabbitConnection(self._target, "feed") as connection:
+            connection.wait_open(_CONNECT_S)
+            with Feed(
+                partitions,
+                lambda partition: StreamReader(connection, self.events(partition), start),
+                batch,
+            ) as feed:
+                yield feed
+
+    def dead_letters(self, partition: int) -> Inbox:
+        """A visit to the dead letters of a partition."""
+        return Inbox(self._target, self.dead(partition))
