@@ -121,6 +121,9 @@ class StackSettings:
             Choice(("always", "everysec", "no")), "When a Redis server asks the disk for certainty."
         )
     )
+    workers: int = field(
+        metadata=_is(Whole(0, 64), "How many worker processes are started; 0: none.")
+    )
 
 
 @dataclass(frozen=True, slots=True)
