@@ -121,6 +121,7 @@ class StackSettings:
             Choice(("always", "everysec", "no")), "When a Redis server asks the disk for certainty."
         )
     )
+    rabbit: bool = field(metadata=_is(Switch(), "Whether a RabbitMQ is started too."))
 
 
 @dataclass(frozen=True, slots=True)
