@@ -27,14 +27,13 @@ try:
 except ImportError as error:
     raise MissingExtra("RabbitMQ needs its client: pip install nextrade[rabbit]") from error
 
-__all__ = ["RabbitConnection", "Tenant", "said"]
+__all__ = ["RabbitConnection", "Tenant", "is_refusal", "said"]
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 CLOSE_S: Final = 10.0
 
 _REFUSALS = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
-"""The broker has understood, and does not let us in."""
 
 
 class Tenant(Protocol):
@@ -181,7 +180,7 @@ class RabbitConnection:
         end: BusLost | BusRefused = BusLost(text)
         if not was_open and _is_among(error, ssl.SSLCertVerificationError):
             end = BusRefused(f"{self.name}: no proof that {where} is RabbitMQ: {said(error)}")
-        elif not was_open and _is_among(error, *_REFUSALS):
+        elif not was_open and is_refusal(error):
             end = BusRefused(
                 f"{self.name}: RabbitMQ at {where} refuses {self._username!r}: {said(error)}"
             )
@@ -228,6 +227,11 @@ class RabbitConnection:
         self._blocked = False
         for tenant in tuple(self._tenants):
             tenant.eased()
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the broker has understood, and does not let us in."""
+    return _is_among(error, *_REFUSALS)
 
 
 def _is_among(error: BaseException, *kinds: type[BaseException]) -> bool:
