@@ -6,12 +6,7 @@ import pytest
 
 from nextrade.errors import BusRefused
 
-from ...rabbit_here import Look, need_rabbit, target_of
-
-
-@pytest.fixture(autouse=True)
-def _rabbit() -> None:
-    need_rabbit()
+from ...rabbit_here import Look, target_of
 
 
 def test_what_is_declared_is_found_so(broker: Any, prefix: str) -> None:
