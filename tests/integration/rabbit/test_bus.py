@@ -230,7 +230,7 @@ def test_events_and_dead_letters_are_confirmed(broker: Any, topology: Any, look:
         bus.confirm()
         bus.bury(b"bad", "it is no frame", 12)
 
-        assert look.count(topology.events(0)) == 100
+        assert eventually(lambda: look.count(topology.events(0))) == 100
     ((properties, body),) = look.drain(topology.dead(0))
     assert (body, properties.message_id) == (b"bad", "12")
     assert properties.headers["reason"] == "it is no frame"

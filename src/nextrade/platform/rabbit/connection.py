@@ -27,7 +27,7 @@ try:
 except ImportError as error:
     raise MissingExtra("RabbitMQ needs its client: pip install nextrade[rabbit]") from error
 
-__all__ = ["RabbitConnection", "Tenant", "is_refusal", "said"]
+__all__ = ["RabbitConnection", "Tenant", "close_channel", "is_refusal", "said"]
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -210,6 +210,8 @@ class RabbitConnection:
             if self._closing:
                 self._loop.stop()
         elif connection.is_open:
+            for channel in tuple(connection._channels.values()):
+                _keep_order(channel)
             connection.close(reply_text=why)
             # A broker that reads nothing (it is blocked, or hangs) answers no farewell either.
             self._loop.call_later(1.0, lambda: self._abandon(connection))
@@ -227,6 +229,23 @@ class RabbitConnection:
         self._blocked = False
         for tenant in tuple(self._tenants):
             tenant.eased()
+
+
+def close_channel(channel: Any) -> None:
+    """Close a channel so that what is not acknowledged keeps its place in the queue."""
+    if channel.is_open:
+        _keep_order(channel)
+        channel.close()
+
+
+def _keep_order(channel: Any) -> None:
+    """Keep the client from cancelling consumers before it closes their channel.
+
+    Between the two the next consumer would be given what lies behind our unacknowledged
+    messages, before these return. Consumers that count as cancelled are left alone, and what
+    still arrives for them is passed over.
+    """
+    channel._cancelled.update(channel._consumers)
 
 
 def is_refusal(error: BaseException) -> bool:

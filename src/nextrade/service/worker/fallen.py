@@ -15,7 +15,7 @@ from typing import Any, Final
 from ...domain.protocol.frames import FrameKind, Verdict, decode, identity_of, verdict_frame
 from ...domain.protocol.judging import REASONS
 from ...errors import BadFrame, BusLost
-from ...platform.rabbit.connection import RabbitConnection
+from ...platform.rabbit.connection import RabbitConnection, close_channel
 from ...platform.rabbit.publisher import Publisher
 from ..topology import Topology
 
@@ -103,8 +103,8 @@ class FallenRelay:
             self._hang_up()
 
     def _hang_up(self) -> None:
-        if self._channel is not None and self._channel.is_open:
-            self._channel.close()
+        if self._channel is not None:
+            close_channel(self._channel)
 
     def _channel_closed(self, channel: Any) -> None:
         self._channel = None

@@ -4,9 +4,10 @@ The queue has one active consumer at a time, and every channel that is lost coun
 messages that were delivered on it. So that a message which kills its worker does not drag its
 neighbours along, each new channel has two consumers: a careful one, which is given one message
 at a time, and right behind it a full one. While messages come that were delivered before, the
-careful one is active and each of them is alone. Once a message that never was delivered before
+careful one is active and each of them is alone. When a message that never was delivered before
 is acknowledged, the careful consumer is cancelled, and the full one of the same channel is
-next, before the standby of any other worker.
+next, before the standby of any other worker. (Should another worker register between the two,
+the queue goes over to it once more: the fence of the ledger holds, only time is lost.)
 
 Everything but ``take``, ``acknowledge`` and ``drop`` runs on the connection's thread.
 """
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from ...domain.protocol.ports import Delivery
 from ...errors import BusLost, BusRefused
-from ...platform.rabbit.connection import RabbitConnection, said
+from ...platform.rabbit.connection import RabbitConnection, close_channel, said
 
 __all__ = ["Intake"]
 
@@ -37,6 +38,8 @@ class _Channel:
         self.channel = channel
         self.careful = ""
         """The tag of the careful consumer, empty once it is cancelled."""
+        self.is_complete = False
+        """Whether both consumers are registered; until then the client holds a cancel back."""
         self.unacknowledged: dict[int, bool] = {}
         """Delivery tags in their order, and whether each was redelivered."""
 
@@ -128,7 +131,7 @@ class Intake:
 
     def _opened(self, channel: Any) -> None:
         if self._closed:
-            channel.close()
+            close_channel(channel)
             return
         with self._changed:
             self._channels += 1
@@ -151,6 +154,7 @@ class Intake:
             if mine is not self._current:
                 return
             self._error = None
+            mine.is_complete = True
         self._on_channel()
 
     def _brought(self, mine: _Channel, tag: int, redelivered: bool, body: bytes) -> None:
@@ -161,10 +165,15 @@ class Intake:
                 self._changed.notify_all()
 
     def _acknowledge(self, mine: _Channel, tags: list[int]) -> None:
-        if mine is not self._current or not mine.channel.is_open:
+        if not mine.channel.is_open:
             return
         done = set(tags) & mine.unacknowledged.keys()
         is_new = any(not mine.unacknowledged[tag] for tag in done)
+        if is_new and mine.careful and mine.is_complete:
+            # Before the acknowledgement, which would have the broker give it another message:
+            # what arrives for a consumer that is being cancelled loses its place in the queue.
+            mine.channel.basic_cancel(mine.careful)
+            mine.careful = ""
         upto = 0
         for tag in mine.unacknowledged:  # in the order of delivery
             if tag not in done:
@@ -176,13 +185,9 @@ class Intake:
             del mine.unacknowledged[tag]
             if tag > upto:
                 mine.channel.basic_ack(tag)
-        if is_new and mine.careful:
-            mine.channel.basic_cancel(mine.careful)
-            mine.careful = ""
 
     def _hang_up(self, mine: _Channel) -> None:
-        if mine.channel.is_open:
-            mine.channel.close()
+        close_channel(mine.channel)
 
     def _channel_closed(self, mine: _Channel, error: Exception) -> None:
         with self._changed:
