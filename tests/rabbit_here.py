@@ -92,6 +92,11 @@ class Look:
         answer = self.channel.queue_declare(queue, passive=True)
         return int(answer.method.message_count)
 
+    def consumers(self, queue: str) -> int:
+        """Consumers of a queue that would be given messages."""
+        answer = self.channel.queue_declare(queue, passive=True)
+        return int(answer.method.consumer_count)
+
     def drain(self, queue: str) -> list[tuple[Any, bytes]]:
         """Take everything that is ready out of a queue: properties and body."""
         found = []

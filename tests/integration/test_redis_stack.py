@@ -189,8 +189,8 @@ def test_a_port_taken_at_the_last_moment(
     """If the port is gone between finding it and using it, another is tried."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = iter([taken.getsockname()[1]])
-        find = redis_stack._free_port
-        monkeypatch.setattr(redis_stack, "_free_port", lambda _: next(ports, 0) or find(None))
+        find = redis_stack.free_port
+        monkeypatch.setattr(redis_stack, "free_port", lambda _: next(ports, 0) or find(None))
         one = servers.up()[0]
 
         assert one.state == "running"
@@ -277,6 +277,7 @@ def test_servers_outlive_the_command(servers: RedisStack, tmp_path: Path) -> Non
     environment = os.environ | {
         "NEXTRADE_STACK__FOLDER": str(servers.folder),
         "NEXTRADE_STACK__SHARDS": "2",
+        "NEXTRADE_STACK__RABBIT": "false",
         "NEXTRADE_LEDGER__HOME": "redis",
     }
 

@@ -9,24 +9,27 @@ from typing import Any
 
 import click
 
-from ..platform.redis_stack import RedisStack, ServerStatus
+from ..platform.server_folder import ServerStatus
 from ..platform.settings import read_settings
+from ..platform.stack import Stack
 from .config import config_option
 from .failures import DataFailure
 
+_QUIET_S = 2.0
+"""What takes no longer needs no word."""
 
-def _stack(config: Path | None) -> RedisStack:
+
+def _stack(config: Path | None) -> Stack:
     """The stack that the settings describe."""
-    wanted = read_settings(config).stack
-    return RedisStack(wanted.folder, wanted.shards, appendfsync=wanted.appendfsync)
+    return Stack(read_settings(config).stack)
 
 
 @click.group(
     "stack",
-    short_help="Start and stop private Redis servers.",
-    help="""Start and stop private Redis servers, without Docker.
+    short_help="Start and stop private servers.",
+    help="""Start and stop private Redis servers and a RabbitMQ, without Docker.
 
-    They come from the machine's own package, listen on free ports of 127.0.0.1 only, and keep
+    They come from the machine's own packages, listen on free ports of 127.0.0.1 only, and keep
     everything in the folder that [stack] in the settings names. No other server is touched.
 
     Examples:
@@ -47,8 +50,8 @@ def stack_command() -> None:
     short_help="Start the servers that do not run yet.",
     help="""Start the servers that do not run yet, wait until they answer, and list them.
 
-    Data and port of last time are kept. Where redis-server is missing, the line that installs
-    it is shown.
+    Data and ports of last time are kept. RabbitMQ takes some seconds. Where redis-server or
+    rabbitmq-server is missing, the line that installs it is shown.
 
     Example:
 
@@ -59,7 +62,15 @@ def stack_command() -> None:
 @config_option
 def up_command(config: Path | None) -> None:
     """Start."""
-    _print(_stack(config).up())
+    told = False
+
+    def waiting(seconds: float) -> None:
+        nonlocal told
+        if seconds > _QUIET_S and not told:
+            told = True
+            click.echo("waiting for RabbitMQ, which takes up to half a minute", err=True)
+
+    _print(_stack(config).up(waiting))
 
 
 @stack_command.command(
@@ -106,7 +117,7 @@ def status_command(ctx: click.Context, config: Path | None, as_json: bool) -> No
         click.echo(json.dumps(told, indent=2))
     else:
         _print(found)
-    if any(one.state != "running" for one in found[: stack.count]):
+    if not stack.all_run(found):
         ctx.exit(1)
 
 
@@ -134,11 +145,9 @@ def status_command(ctx: click.Context, config: Path | None, as_json: bool) -> No
 def logs_command(config: Path | None, lines: int) -> None:
     """Show."""
     stack = _stack(config)
-    shown = False
-    for number, server in enumerate(stack.status(), 1):
-        for line in stack.log(number, lines):
-            click.echo(f"{server.name}  {line}")
-            shown = True
+    shown = stack.logs(lines)
+    for name, line in shown:
+        click.echo(f"{name}  {line}")
     if not shown:
         raise DataFailure(f"{stack.folder} holds no logs: nothing was ever started there")
 

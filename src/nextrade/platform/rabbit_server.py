@@ -21,6 +21,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -84,10 +85,18 @@ class RabbitServer:
     def pid(self) -> int | None:
         """Process id while it runs."""
         pid = read_pid(self.home / "rabbit.pid")
-        return pid if pid and works_in(pid, self.home, "beam") else None
+        return pid if pid and works_in(pid, self.home, "beam", self._mark) else None
 
-    def start(self) -> None:
-        """Start it and wait until it answers; data and ports of last time are kept."""
+    @property
+    def _mark(self) -> str:
+        """Words on the server's command line that no other one has."""
+        return f"-env NEXTRADE_HOME {self.home} "
+
+    def start(self, waiting: Callable[[float], None] = lambda _: None) -> None:
+        """Start it and wait until it answers; data and ports of last time are kept.
+
+        That takes some seconds; ``waiting`` is called with how many, again and again.
+        """
         if lacking := missing():
             raise StackError(lacking)
         if not _NAME.fullmatch(str(self.home)):
@@ -97,7 +106,7 @@ class RabbitServer:
             self._configure()
             self._start_epmd()
             self._launch()
-        self._wait_until_ready()
+        self._wait_until_ready(waiting)
 
     def stop(self) -> bool:
         """Stop it in order, and its helper; False if it did not run."""
@@ -200,7 +209,7 @@ class RabbitServer:
             "RABBITMQ_PID_FILE": str(home / "rabbit.pid"),
             # Without the first, tools could be reached from outside; the others save idle cores.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "-kernel inet_dist_use_interface {127,0,0,1}"
+                self._mark + "-kernel inet_dist_use_interface {127,0,0,1}"
                 " +sbwt none +sbwtdcpu none +sbwtdio none"
             ),
         }
@@ -229,9 +238,10 @@ class RabbitServer:
     def _stop_epmd(self) -> None:
         file = self.home / "epmd.pid"
         pid = read_pid(file)
-        if pid and works_in(pid, self.home, "epmd"):
+        mark = f"-port {self._environment().get('ERL_EPMD_PORT')} "
+        if pid and works_in(pid, self.home, "epmd", mark):
             os.kill(pid, signal.SIGTERM)
-            wait_for_end("epmd", pid, self.log, lambda: bool(works_in(pid, self.home, "epmd")))
+            wait_for_end("epmd", pid, self.log, lambda: works_in(pid, self.home, "epmd", mark))
         file.unlink(missing_ok=True)
 
     def _launch(self) -> None:
@@ -249,7 +259,7 @@ class RabbitServer:
             )
         _forget(process)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, waiting: Callable[[float], None]) -> None:
         begin = time.monotonic()
         was_alive = False
         while time.monotonic() < begin + _READY_S:
@@ -261,6 +271,7 @@ class RabbitServer:
                 self._stop_epmd()
                 raise StackError(f"{self.name} did not start: {self._last_words()}")
             was_alive = was_alive or alive
+            waiting(time.monotonic() - begin)
             time.sleep(5 * POLL_S)
         raise StackError(
             f"{self.name} runs but does not answer after {_READY_S:.0f} s; see {self.log}"

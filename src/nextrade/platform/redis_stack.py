@@ -6,9 +6,7 @@
     folder/redis-1/redis.log
     folder/redis-1/appendonlydir
 
-A process id alone proves nothing: the server may have died and its number have gone to a
-stranger. So nothing is signalled, and no server is taken as running, unless the process works
-in our folder (or, where the system does not tell, is a redis-server with our port).
+How a process is known as the server of its folder: server_folder.py.
 """
 
 from __future__ import annotations
@@ -16,45 +14,30 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..errors import StackError
 from .redis_program import missing
 from .redis_question import ask, ask_info
+from .server_folder import (
+    HOST,
+    POLL_S,
+    ServerStatus,
+    alone,
+    free_port,
+    make_folder,
+    read_pid,
+    wait_for_end,
+    works_in,
+    write_private,
+    written_since,
+)
 from .settings import Settings
 
-HOST = "127.0.0.1"
 _START_SECONDS = 60.0
-_STOP_SECONDS = 30.0
 _BIRTH_SECONDS = 5.0
-_POLL_SECONDS = 0.02
-
-State = Literal["running", "silent", "stopped"]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStatus:
-    """One server as it is found. ``silent``: the process is there and does not answer."""
-
-    name: str
-    state: State
-    port: int | None
-    pid: int | None
-    memory_bytes: int | None
-    folder: Path
-
-    @property
-    def address(self) -> str | None:
-        """Where clients reach it; None if it was never started."""
-        return None if self.port is None else f"{HOST}:{self.port}"
 
 
 def shards_of(settings: Settings) -> dict[str, str]:
@@ -95,8 +78,8 @@ class RedisStack:
         """Start what does not run yet, wait until all answer, and tell how they are."""
         if lacking := missing():
             raise StackError(lacking)
-        self._make(self.folder)
-        with self._alone():
+        make_folder(self.folder, ignored=True)
+        with alone(self.folder):
             for number in range(1, self.count + 1):
                 self._up(self._home(number))
             return self.status()
@@ -105,12 +88,12 @@ class RedisStack:
         """Stop every server of the folder in order; the names of those that ran."""
         if not self.folder.is_dir():
             return []
-        with self._alone():
+        with alone(self.folder):
             running = {home: pid for home in self._homes() if (pid := self._pid(home)) is not None}
             for pid in running.values():
                 os.kill(pid, signal.SIGTERM)
             for home, pid in running.items():
-                self._wait_for_end(home, pid)
+                _wait_for_end(home, pid)
             for home in self._homes():  # left behind by a server that was killed
                 (home / "redis.pid").unlink(missing_ok=True)
         return [home.name for home in running]
@@ -122,7 +105,7 @@ class RedisStack:
 
     def log(self, number: int, lines: int) -> list[str]:
         """The last lines of a server's log; none if it was never started."""
-        text = _written_since(self._home(number) / "redis.log", 0)
+        text = written_since(self._home(number) / "redis.log", 0)
         return text.splitlines()[-lines:]
 
     # One server
@@ -140,10 +123,10 @@ class RedisStack:
             if (port := _port(home)) is not None:
                 ask(f"{HOST}:{port}", "CONFIG", "SET", "appendfsync", self._appendfsync)
             return
-        self._make(home)
+        make_folder(home)
         (home / "redis.pid").unlink(missing_ok=True)
         for _ in range(5):  # between finding a free port and using it somebody may take it
-            _write_private(home / "redis.conf", self._configuration(home, _free_port(_port(home))))
+            write_private(home / "redis.conf", self._configuration(home, free_port(_port(home))))
             if self._launch(home):
                 return
         raise StackError(f"{home.name} finds no free port; see {home / 'redis.log'}")
@@ -161,7 +144,7 @@ class RedisStack:
         )
         if done.returncode == 0 and self._wait_until_ready(home, before):
             return True
-        said = _written_since(log, before) + (done.stdout + done.stderr).decode("utf-8", "replace")
+        said = written_since(log, before) + (done.stdout + done.stderr).decode("utf-8", "replace")
         if "Address already in use" in said:
             return False
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
@@ -181,24 +164,14 @@ class RedisStack:
                 return True
             if not alive:
                 late = time.monotonic() > begin + _BIRTH_SECONDS
-                if was_alive or late or "Failed" in _written_since(home / "redis.log", log_size):
+                if was_alive or late or "Failed" in written_since(home / "redis.log", log_size):
                     return False
             was_alive = was_alive or alive
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_S)
         raise StackError(
             f"{home.name} runs but does not answer after {_START_SECONDS:.0f} s;"
             f" see {home / 'redis.log'}"
         )
-
-    def _wait_for_end(self, home: Path, pid: int) -> None:
-        end = time.monotonic() + _STOP_SECONDS
-        while _works_in(pid, home):
-            if time.monotonic() > end:
-                raise StackError(
-                    f"{home.name} (process {pid}) was asked to end and has not after"
-                    f" {_STOP_SECONDS:.0f} s; see {home / 'redis.log'}"
-                )
-            time.sleep(_POLL_SECONDS)
 
     def _status(self, home: Path) -> ServerStatus:
         port, pid = _port(home), self._pid(home)
@@ -215,10 +188,7 @@ class RedisStack:
 
     def _pid(self, home: Path) -> int | None:
         """The process id of this server; None if it does not run."""
-        try:
-            pid = int((home / "redis.pid").read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            pid = 0
+        pid = read_pid(home / "redis.pid")
         if pid > 0 and _works_in(pid, home):
             return pid
         # The file may have been lost while the server runs: a second one on the same data
@@ -245,36 +215,9 @@ class RedisStack:
         )
         return "\n".join(lines) + "\n"
 
-    def _make(self, folder: Path) -> None:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder == self.folder and not (folder / ".gitignore").exists():
-                # The folder often stands in a checkout; nothing of it belongs there.
-                (folder / ".gitignore").write_text("*\n", encoding="ascii")
-        except OSError as error:
-            raise StackError(f"{folder} cannot be made: {error.strerror or error}") from error
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process at a time start and stop servers of this folder."""
-        if sys.platform == "win32":
-            raise StackError(missing())
-        import fcntl
-
-        end = time.monotonic() + _START_SECONDS
-        with (self.folder / "lock").open("ab") as stream:
-            while True:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() > end:
-                        raise StackError(
-                            f"another process has been starting or stopping the servers in"
-                            f" {self.folder} for {_START_SECONDS:.0f} s"
-                        ) from error
-                    time.sleep(_POLL_SECONDS)
-            yield
+def _wait_for_end(home: Path, pid: int) -> None:
+    wait_for_end(home.name, pid, home / "redis.log", lambda: _works_in(pid, home))
 
 
 def _number(home: Path) -> int:
@@ -293,42 +236,9 @@ def _port(home: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def _free_port(wanted: int | None) -> int:
-    """A port that nobody listens on: the one it had before, if that is free."""
-    with socket.socket() as probe:
-        # As the server itself does: a port whose last connections linger is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted or 0))
-            port: int = probe.getsockname()[1]
-            return port
-        except OSError:
-            if wanted is None:
-                raise
-    return _free_port(None)
-
-
 def _works_in(pid: int, home: Path) -> bool:
     """Whether this process is the server of this folder."""
-    process = Path("/proc", str(pid))
-    if os.path.lexists("/proc/self/cwd"):
-        try:
-            name = (process / "comm").read_text(errors="replace")
-            return "redis" in name and os.path.samefile(process / "cwd", home)
-        except OSError:  # it is gone, dead and not yet buried, or somebody else's
-            return False
-    listed = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
-    )
-    return "redis-server" in listed.stdout and f":{_port(home)}" in listed.stdout
-
-
-def _written_since(log: Path, size: int) -> str:
-    """What was written to a log after it had this size."""
-    try:
-        return log.read_bytes()[size:].decode("utf-8", "replace")
-    except OSError:
-        return ""
+    return works_in(pid, home, "redis", f":{_port(home)}")
 
 
 def _quoted(path: Path) -> str:
@@ -336,8 +246,3 @@ def _quoted(path: Path) -> str:
     plain = bytes(set(range(32, 127)) - set(b'"\\'))
     text = (chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return f'"{"".join(text)}"'
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o600)

@@ -2,13 +2,14 @@
 
 A process id alone proves nothing: the server may have died and its number have gone to a
 stranger. So nothing is signalled, and no server is taken as running, unless the process works
-in its folder.
+in its folder (or, where the system does not tell, has the mark of it on its command line).
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ __all__ = [
     "State",
     "alone",
     "free_port",
+    "is_listed",
     "make_folder",
     "read_pid",
     "wait_for_end",
@@ -116,16 +118,27 @@ def read_pid(file: Path) -> int:
         return 0
 
 
-def works_in(pid: int, home: Path, program: str) -> bool | None:
-    """Whether this process is such a program and works in this folder; None if nobody tells."""
+def works_in(pid: int, home: Path, program: str, mark: str) -> bool:
+    """Whether this process is such a program and works in this folder.
+
+    Where the system does not tell in which folder, its command line must hold ``mark``.
+    """
     process = Path("/proc", str(pid))
     if not os.path.lexists("/proc/self/cwd"):
-        return None
+        return is_listed(pid, program, mark)
     try:
         name = (process / "comm").read_text(errors="replace")
         return program in name and os.path.samefile(process / "cwd", home)
     except OSError:  # it is gone, dead and not yet buried, or somebody else's
         return False
+
+
+def is_listed(pid: int, program: str, mark: str) -> bool:
+    """Whether the system lists this process with a command line that holds both texts."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    )
+    return program in listed.stdout and mark in listed.stdout
 
 
 def wait_for_end(name: str, pid: int, log: Path, lives: Callable[[], bool]) -> None:

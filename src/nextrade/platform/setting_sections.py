@@ -121,6 +121,7 @@ class StackSettings:
             Choice(("always", "everysec", "no")), "When a Redis server asks the disk for certainty."
         )
     )
+    rabbit: bool = field(metadata=_is(Switch(), "Whether a RabbitMQ is started too."))
     workers: int = field(
         metadata=_is(Whole(0, 64), "How many worker processes are started; 0: none.")
     )

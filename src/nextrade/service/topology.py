@@ -1,139 +1,130 @@
-"""Every queue of the exchange, in one table.
+"""The queues and streams of an exchange in one table, and whether a broker has them so.
 
-For each partition, with the prefix of the settings before and its number behind:
+    PREFIX.orders.P   quorum queue   frames for partition P; one consumer at a time is active
+    PREFIX.fallen.P   quorum queue   frames that were delivered too often, on their way back
+    PREFIX.dead.P     quorum queue   dead letters, for people
+    PREFIX.events.P   stream         what happened in partition P
 
-| queue      | kind   | what is in it                                                       |
-|------------|--------|---------------------------------------------------------------------|
-| ``orders`` | quorum | frames of gateways; one consumer at a time, the others stand by     |
-| ``fallen`` | quorum | frames that were delivered too often, on their way to a verdict     |
-| ``dead``   | quorum | dead letters, for a person: ``nextrade dlq``                        |
-| ``events`` | stream | what every batch did, to be read from any place again and again     |
+A frame falls from orders to fallen without a moment in which it is in neither (at-least-once
+dead-lettering, which needs reject-publish). Nothing is bound anywhere: who publishes names
+the queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
-from ..platform.rabbit.connection import RabbitConnection
-from ..platform.rabbit.errand import Operation, errand
+from ..errors import BusRefused
+from ..platform.rabbit.asking import Asking
+from ..platform.rabbit.target import RabbitTarget
 
-__all__ = ["DELIVERY_LIMIT", "Topology"]
+__all__ = ["DELIVERY_LIMIT", "Queue", "Topology"]
 
 DELIVERY_LIMIT: Final = 20
-"""A frame that was given out once more than this without an end falls."""
+"""How often a frame is delivered again before it falls."""
 
-_EVENT_BYTES: Final = 20_000_000_000
+_EVENTS_BYTES: Final = 20_000_000_000
+_EVENTS_AGE: Final = "30D"
 _SEGMENT_BYTES: Final = 100_000_000
+
+_QUORUM: Final[Mapping[str, Any]] = MappingProxyType({"x-queue-type": "quorum"})
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue or stream, always durable, and the arguments that it is declared with."""
+
+    name: str
+    arguments: Mapping[str, Any]
 
 
 class Topology:
-    """The names of queues, by partition, and what each is declared with."""
+    """The names of a prefix's queues, and what they are."""
 
     def __init__(self, prefix: str = "nextrade") -> None:
         self.prefix = prefix
 
     def orders(self, partition: int) -> str:
-        """The queue that takes a partition's frames."""
+        """The queue of a partition's frames."""
         return f"{self.prefix}.orders.{partition}"
 
     def fallen(self, partition: int) -> str:
-        """The queue of what was delivered too often."""
+        """The queue of frames that were delivered too often."""
         return f"{self.prefix}.fallen.{partition}"
 
     def dead(self, partition: int) -> str:
-        """The queue of a partition's dead letters."""
+        """The queue of dead letters."""
         return f"{self.prefix}.dead.{partition}"
 
     def events(self, partition: int) -> str:
         """The stream of a partition's events."""
         return f"{self.prefix}.events.{partition}"
 
-    def queues(self, partition: int) -> dict[str, dict[str, Any]]:
-        """Each queue of a partition, and the arguments it is declared with."""
-        return {
-            self.dead(partition): {"x-queue-type": "quorum"},
-            self.fallen(partition): {"x-queue-type": "quorum"},
-            self.events(partition): {
-                "x-queue-type": "stream",
-                # The oldest segments go first. `verify` and new readers need what came since the
-                # last snapshot of the book store.
-                "x-max-length-bytes": _EVENT_BYTES,
-                "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
-            },
-            self.orders(partition): {
-                "x-queue-type": "quorum",
-                "x-single-active-consumer": True,
-                # With a limit a frame that is given back also keeps its place.
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": self.fallen(partition),
-                # A frame leaves this queue only when the other one has it.
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
+    def queues(self, partition: int) -> tuple[Queue, ...]:
+        """All of a partition, in the order in which they are declared."""
+        orders = {
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self.fallen(partition),
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
         }
+        events = {
+            "x-queue-type": "stream",
+            "x-max-length-bytes": _EVENTS_BYTES,
+            "x-max-age": _EVENTS_AGE,
+            "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
+        }
+        return (
+            Queue(self.dead(partition), _QUORUM),
+            Queue(self.fallen(partition), _QUORUM),
+            Queue(self.events(partition), MappingProxyType(events)),
+            Queue(self.orders(partition), MappingProxyType({**_QUORUM, **orders})),
+        )
 
-    def declare(self, connection: RabbitConnection, partitions: Sequence[int]) -> None:
-        """Make the queues of these partitions; what is there is left as it is.
+    def declare(self, target: RabbitTarget, partitions: Iterable[int]) -> None:
+        """Make what is missing; what is there stays as it is.
 
-        Raises BusRefused if one is there with other arguments, or may not be made.
+        Raises BusRefused if something is there and otherwise than in the table, and BusLost if
+        the broker cannot be reached.
         """
-        errand(
-            connection,
-            [
-                _declaring(name, arguments)
-                for partition in partitions
-                for name, arguments in self.queues(partition).items()
-            ],
-        )
+        with Asking(target, "declaring queues") as broker:
+            for queue in self._all(partitions):
+                broker.declare(queue.name, queue.arguments)
 
-    def lengths(self, connection: RabbitConnection, partitions: Sequence[int]) -> dict[str, int]:
-        """How many messages wait in each queue that can tell; BusRefused if one is not there."""
-        names = [
-            name
-            for partition in partitions
-            for name in (self.orders(partition), self.fallen(partition), self.dead(partition))
-        ]
-        answers = errand(connection, [_asking(name) for name in names])
-        return {
-            name: int(answer.method.message_count)
-            for name, answer in zip(names, answers, strict=True)
-        }
+    def check(self, target: RabbitTarget, partitions: Iterable[int]) -> list[str]:
+        """What differs from the table, a sentence each; empty if nothing does.
 
-    def consumers(self, connection: RabbitConnection, partitions: Sequence[int]) -> dict[int, int]:
-        """How many consumers each partition's queue of orders has; BusRefused as above."""
-        operations = [_asking(self.orders(partition)) for partition in partitions]
-        answers = errand(connection, operations)
-        return {
-            partition: int(answer.method.consumer_count)
-            for partition, answer in zip(partitions, answers, strict=True)
-        }
+        Makes nothing. Raises BusRefused and BusLost if the broker cannot be asked.
+        """
+        wrong = []
+        with Asking(target, "looking at queues") as broker:
+            for queue in self._all(partitions):
+                if broker.count(queue.name) is None:
+                    wrong.append(f"{queue.name} is not there")
+                    continue
+                try:
+                    # It is there, so this makes nothing: it compares.
+                    broker.declare(queue.name, queue.arguments)
+                except BusRefused as error:
+                    wrong.append(str(error))
+        return wrong
 
-    def delete(self, connection: RabbitConnection, partitions: Sequence[int]) -> None:
-        """Remove the queues and all that is in them."""
-        errand(
-            connection,
-            [_deleting(name) for partition in partitions for name in self.queues(partition)],
-        )
+    def depths(self, target: RabbitTarget, partitions: Iterable[int]) -> dict[str, int | None]:
+        """How many messages wait in each queue, by its name; None for one that is not there."""
+        with Asking(target, "counting messages") as broker:
+            names = [queue.name for queue in self._all(partitions)]
+            return {name: broker.count(name) for name in names}
 
+    def delete(self, target: RabbitTarget, partitions: Iterable[int]) -> None:
+        """Delete the queues with all that is in them."""
+        with Asking(target, "deleting queues") as broker:
+            for queue in self._all(partitions):
+                broker.delete(queue.name)
 
-def _declaring(name: str, arguments: dict[str, Any]) -> Operation:
-    def declare(channel: Any, answered: Callable[[Any], None]) -> None:
-        channel.queue_declare(name, durable=True, arguments=arguments, callback=answered)
-
-    return declare
-
-
-def _asking(name: str) -> Operation:
-    def ask(channel: Any, answered: Callable[[Any], None]) -> None:
-        channel.queue_declare(name, passive=True, callback=answered)
-
-    return ask
-
-
-def _deleting(name: str) -> Operation:
-    def delete(channel: Any, answered: Callable[[Any], None]) -> None:
-        channel.queue_delete(name, callback=answered)
-
-    return delete
+    def _all(self, partitions: Iterable[int]) -> list[Queue]:
+        return [queue for partition in partitions for queue in self.queues(partition)]

@@ -7,19 +7,7 @@ import pytest
 
 from nextrade.errors import BusLost, BusRefused
 
-from ...rabbit_here import Look, eventually, need_rabbit, target_of
-
-
-@pytest.fixture(autouse=True)
-def _rabbit() -> None:
-    need_rabbit()
-
-
-@pytest.fixture
-def look(broker: Any) -> Iterator[Look]:
-    """A connection of the test's own."""
-    with Look(target_of(broker)) as found:
-        yield found
+from ...rabbit_here import Look, eventually, target_of
 
 
 @pytest.fixture

@@ -129,7 +129,9 @@ def test_stack_before_anything_was_started() -> None:
     status = call("stack", "status")
 
     assert status.exit_code == 1
-    assert status.stdout == "redis-1  stopped\nredis-2  stopped\nredis-3  stopped\n"
+    assert (
+        status.stdout == "redis-1  stopped\nredis-2  stopped\nredis-3  stopped\nrabbit  stopped\n"
+    )
     assert call("stack", "down").stdout == "nothing ran\n"
     assert "holds no logs" in call("stack", "logs").output
     assert not Path(".nextrade").exists()
@@ -138,7 +140,11 @@ def test_stack_before_anything_was_started() -> None:
 def test_stack_from_up_to_down() -> None:
     """up starts what the settings say, status and logs tell of it, down stops it."""
     need_redis()
-    settings = {"NEXTRADE_STACK__SHARDS": "1", "NEXTRADE_STACK__FOLDER": "here"}
+    settings = {
+        "NEXTRADE_STACK__SHARDS": "1",
+        "NEXTRADE_STACK__FOLDER": "here",
+        "NEXTRADE_STACK__RABBIT": "false",
+    }
     try:
         up = call("stack", "up", **settings)
         assert up.exit_code == 0, up.output

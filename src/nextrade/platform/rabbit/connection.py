@@ -27,14 +27,13 @@ try:
 except ImportError as error:
     raise MissingExtra("RabbitMQ needs its client: pip install nextrade[rabbit]") from error
 
-__all__ = ["RabbitConnection", "Tenant", "said"]
+__all__ = ["RabbitConnection", "Tenant", "close_channel", "is_refusal", "said"]
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 CLOSE_S: Final = 10.0
 
 _REFUSALS = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
-"""The broker has understood, and does not let us in."""
 
 
 class Tenant(Protocol):
@@ -121,15 +120,6 @@ class RabbitConnection:
         """Take a tenant in; it is told of the connection if there is one already."""
         self.call(lambda: self._add(tenant))
 
-    def remove(self, tenant: Tenant) -> None:
-        """Let a tenant go: it is told nothing more."""
-
-        def remove() -> None:
-            if tenant in self._tenants:
-                self._tenants.remove(tenant)
-
-        self.call(remove)
-
     def disconnect(self, why: str) -> None:
         """Give this connection up and make a new one."""
         self.call(lambda: self._hang_up(why))
@@ -190,7 +180,7 @@ class RabbitConnection:
         end: BusLost | BusRefused = BusLost(text)
         if not was_open and _is_among(error, ssl.SSLCertVerificationError):
             end = BusRefused(f"{self.name}: no proof that {where} is RabbitMQ: {said(error)}")
-        elif not was_open and _is_among(error, *_REFUSALS):
+        elif not was_open and is_refusal(error):
             end = BusRefused(
                 f"{self.name}: RabbitMQ at {where} refuses {self._username!r}: {said(error)}"
             )
@@ -220,6 +210,8 @@ class RabbitConnection:
             if self._closing:
                 self._loop.stop()
         elif connection.is_open:
+            for channel in tuple(connection._channels.values()):
+                _keep_order(channel)
             connection.close(reply_text=why)
             # A broker that reads nothing (it is blocked, or hangs) answers no farewell either.
             self._loop.call_later(1.0, lambda: self._abandon(connection))
@@ -237,6 +229,28 @@ class RabbitConnection:
         self._blocked = False
         for tenant in tuple(self._tenants):
             tenant.eased()
+
+
+def close_channel(channel: Any) -> None:
+    """Close a channel so that what is not acknowledged keeps its place in the queue."""
+    if channel.is_open:
+        _keep_order(channel)
+        channel.close()
+
+
+def _keep_order(channel: Any) -> None:
+    """Keep the client from cancelling consumers before it closes their channel.
+
+    Between the two the next consumer would be given what lies behind our unacknowledged
+    messages, before these return. Consumers that count as cancelled are left alone, and what
+    still arrives for them is passed over.
+    """
+    channel._cancelled.update(channel._consumers)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the broker has understood, and does not let us in."""
+    return _is_among(error, *_REFUSALS)
 
 
 def _is_among(error: BaseException, *kinds: type[BaseException]) -> bool:

@@ -60,6 +60,15 @@ class Publisher:
         """Whether messages can be sent at the moment."""
         return self._ready
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the broker is short of memory or disk, and takes nothing at the moment."""
+        return self._connection.is_blocked
+
+    def disconnect(self, why: str) -> None:
+        """Give the connection up and make a new one: all that is not confirmed fails."""
+        self._connection.disconnect(why)
+
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until messages can be sent; raises BusRefused or BusLost as the connection does."""
         self._connection.wait_open(timeout_s)

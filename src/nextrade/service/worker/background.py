@@ -47,7 +47,7 @@ class Workers:
     def pid(self) -> int | None:
         """The process that watches the others; None if it does not run."""
         pid = read_pid(self.home / "worker.pid")
-        return pid if pid and works_in(pid, self.home, "python") is not False else None
+        return pid if pid and works_in(pid, self.home, "python", "nextrade worker") else None
 
     def up(self) -> ServerStatus:
         """Start them, if they do not run."""

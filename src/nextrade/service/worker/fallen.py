@@ -1,116 +1,123 @@
-"""Carries what was delivered too often back to its partition, as a request for a verdict.
+"""Brings frames that were delivered too often back to their partition, as verdicts.
 
-Nothing is decided here: only the active worker, in its order, may say that a frame has ended. Any
-number of relays may run; what one of them dies over comes again, and a second request is harmless.
+Only the active worker may end a frame, for it alone knows what the frame has reserved. So the
+relay does not judge: it puts the fallen message into a verdict frame and sends that through
+the queue of orders. A verdict that falls itself would go round for ever; it becomes a dead
+letter. Any number of relays may run: a verdict that comes twice ends the frame once.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import partial
 from typing import Any, Final
 
 from ...domain.protocol.frames import FrameKind, Verdict, decode, identity_of, verdict_frame
+from ...domain.protocol.judging import REASONS
 from ...errors import BadFrame, BusLost
-from ...platform.rabbit.connection import RabbitConnection
+from ...platform.rabbit.connection import RabbitConnection, close_channel
 from ...platform.rabbit.publisher import Publisher
 from ..topology import Topology
 
 __all__ = ["FallenRelay"]
 
 _PREFETCH: Final = 16
-_REST_S: Final = 1.0
-_log = logging.getLogger("nextrade.worker")
+_REOPEN_S: Final = 1.0
 
 
 class FallenRelay:
-    """Relays for some partitions, on one connection; closing the connection ends it."""
+    """Works on its connections' threads from when it is made until it is closed."""
 
     def __init__(
-        self, connection: RabbitConnection, topology: Topology, partitions: Sequence[int]
+        self,
+        reading: RabbitConnection,
+        publisher: Publisher,
+        topology: Topology,
+        partition: int,
     ) -> None:
+        """``publisher`` must be on another connection than ``reading``."""
+        self._reading = reading
+        self._publisher = publisher
         self._topology = topology
-        self._partitions = tuple(partitions)
-        self._publisher = Publisher(connection)
+        self._partition = partition
         self._channel: Any = None
-        connection.add(self)
+        self._closed = False
+        self.passed_on = 0
+        """Messages that went on, confirmed."""
+        reading.add(self)
 
-    # --- on the connection's thread ------------------------------------------------------------
+    def close(self) -> None:
+        """Stop; what is not passed on goes back to its queue."""
+        self._closed = True
+        self._reading.call(self._hang_up)
+
+    # --- on the thread of the connection that reads: a tenant -----------------------------------
 
     def connected(self, connection: Any) -> None:
-        """Open a channel."""
-        connection.channel(on_open_callback=self._opened)
+        """Open a channel and consume."""
+        if not self._closed:
+            connection.channel(on_open_callback=self._opened)
 
-    def lost(self, _error: BusLost) -> None:
-        """What was not acknowledged comes again."""
+    def lost(self, error: BusLost) -> None:  # noqa: ARG002 - a reconnect follows by itself
+        """What was brought goes back to the queue by itself."""
         self._channel = None
 
     def eased(self) -> None:
-        """The publisher goes on by itself."""
+        """Nothing is published here."""
 
     def _opened(self, channel: Any) -> None:
         self._channel = channel
-        channel.add_on_close_callback(self._closed)
+        channel.add_on_close_callback(lambda *_: self._channel_closed(channel))
+        channel.add_on_cancel_callback(lambda _: self._hang_up())
+        channel.basic_qos(prefetch_count=_PREFETCH)
+        channel.basic_consume(self._topology.fallen(self._partition), self._fell)
 
-        def consume(_: Any) -> None:
-            for number in self._partitions:
-                channel.basic_consume(self._topology.fallen(number), partial(self._fell, number))
-
-        channel.basic_qos(prefetch_count=_PREFETCH, callback=consume)
-
-    def _closed(self, channel: Any, _error: Exception) -> None:
-        connection = channel.connection
-        if channel is self._channel:
-            self._channel = None
-        if connection.is_open:
-            connection.ioloop.call_later(_REST_S, lambda: self._again(connection))
-
-    def _again(self, connection: Any) -> None:
-        if connection.is_open and self._channel is None:
-            self.connected(connection)
-
-    def _fell(self, number: int, channel: Any, method: Any, _properties: Any, body: bytes) -> None:
-        future = self._carry(number, body)
-        if future is None:
-            channel.basic_ack(method.delivery_tag)
+    def _fell(self, channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+        tag = int(method.delivery_tag)
+        sent = self._pass_on(bytes(body))
+        if sent is None:
+            channel.basic_ack(tag)
             return
-        future.add_done_callback(partial(self._carried, channel, method.delivery_tag))
+        sent.add_done_callback(
+            lambda done: self._reading.call(lambda: self._passed(channel, tag, done))
+        )
 
-    def _carry(self, number: int, body: bytes) -> Future[None] | None:
-        """Send on what fell; None if there is nothing to send."""
+    def _pass_on(self, message: bytes) -> Future[None] | None:
+        """Send a message on; None if it has nothing to say to anybody."""
+        identity = identity_of(message)
         try:
-            frame = decode(body)
+            frame = decode(message)
         except BadFrame:
             frame = None
         if frame is not None and frame.kind == FrameKind.KNOCK:
             return None
-        if frame is None or frame.kind != FrameKind.VERDICT:
-            _log.warning("partition %d: frame %d fell", number, identity_of(body))
-            request = verdict_frame(number, Verdict.DEAD_LETTERED, body)
-            return self._publisher.send(
-                self._topology.orders(number), request, f"verdict {identity_of(body)}"
-            )
-        # Even the verdict kills workers. What the frame holds is given back when it is given up.
-        headers = {
-            "reason": "it was delivered too often, and so was the request to end it",
-            "frame": str(frame.identity),
-            "time_ns": time.time_ns(),
-        }
-        return self._publisher.send(
-            self._topology.dead(number), frame.about, str(frame.identity), headers
-        )
+        if frame is not None and frame.kind == FrameKind.VERDICT:
+            reason = f"a verdict that was delivered too often: {REASONS[frame.verdict]}"
+            headers = {"reason": reason, "frame": str(identity), "time_ns": time.time_ns()}
+            dead = self._topology.dead(self._partition)
+            return self._publisher.send(dead, message, str(identity), headers)
+        verdict = verdict_frame(self._partition, Verdict.DEAD_LETTERED, message)
+        return self._publisher.send(self._topology.orders(self._partition), verdict, str(identity))
 
-    def _carried(self, channel: Any, tag: int, future: Future[None]) -> None:
-        error = future.exception()
-        if not channel.is_open:
+    def _passed(self, channel: Any, tag: int, done: Future[None]) -> None:
+        if channel is not self._channel or not channel.is_open:
             return
-        if error is None:
+        if done.exception() is None:
+            self.passed_on += 1
             channel.basic_ack(tag)
-        else:
-            _log.error("what fell cannot be carried back: %s", error)
-            channel.connection.ioloop.call_later(
-                _REST_S, lambda: channel.is_open and channel.basic_nack(tag)
-            )
+        else:  # begin anew after a pause; what was not passed on comes again
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            close_channel(self._channel)
+
+    def _channel_closed(self, channel: Any) -> None:
+        self._channel = None
+        connection = channel.connection
+        if connection.is_open and not self._closed:
+            connection.ioloop.call_later(_REOPEN_S, lambda: self._reopen(connection))
+
+    def _reopen(self, connection: Any) -> None:
+        if connection.is_open and self._channel is None:
+            self.connected(connection)

@@ -12,7 +12,16 @@ from ...domain.listings import Listings
 from ...domain.protocol.limits import Limits
 from ...domain.protocol.ports import BatchLedger, BookStore, Bus
 from ...domain.protocol.worker import Stopping, Worker
-from ...errors import LedgerError, NexTradeError, PartitionStopped, StoreError
+from ...errors import (
+    BusLost,
+    BusRefused,
+    LedgerError,
+    LedgerUnavailable,
+    NexTradeError,
+    PartitionStopped,
+    StoreError,
+    StoreUnavailable,
+)
 
 __all__ = ["Lane", "Ports", "SystemClock"]
 
@@ -96,6 +105,9 @@ class Lane:
                 self._serve()
             except Stopping as error:
                 self._log.warning("%s; what was begun is finished by whoever comes next", error)
+            except (LedgerUnavailable, StoreUnavailable, BusLost, BusRefused) as error:
+                self._log.warning("%s; trying again", error)
+                self._stop.wait(_LONGEST_REST_S)
             except (PartitionStopped, StoreError, LedgerError) as error:
                 self._log.critical("partition %d is stopped: %s", self.number, error)
                 self.failure = error

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from ...domain.protocol.limits import Limits
 from ...platform.rabbit.connection import RabbitConnection
+from ...platform.rabbit.publisher import Publisher
 from ...platform.rabbit.target import target_of
 from ...platform.settings import Settings
 from ..home.opening import open_ledger
@@ -17,26 +18,29 @@ from ..ledger.redis.batches import BucketBatches
 from ..listings_file import listings_of
 from ..store.founding import StoreFounding
 from ..topology import Topology
-from .bus import RabbitBus
+from .bus import connect_bus
 from .fallen import FallenRelay
 from .lane import Lane, Ports
 
 __all__ = ["serve"]
 
 _LOOK_S = 0.2
-_CONNECT_S = 30.0
 _log = logging.getLogger("nextrade.worker")
 
 
 def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) -> bool:
     """Run these partitions until told to stop; True if one ended with a contradiction."""
     topology = Topology(settings.rabbit.prefix)
+    target = target_of(settings)
+    topology.declare(target, partitions)
     with ExitStack() as stack:
-        connection = stack.enter_context(RabbitConnection(target_of(settings), "nextrade relay"))
-        connection.wait_open(_CONNECT_S)
-        topology.declare(connection, partitions)
-        FallenRelay(connection, topology, partitions)
-        connect = _connector(settings, topology)
+        reading = stack.enter_context(RabbitConnection(target, "fallen frames, in"))
+        writing = stack.enter_context(RabbitConnection(target, "fallen frames, back"))
+        publisher = Publisher(writing)
+        for number in partitions:
+            relay = FallenRelay(reading, publisher, topology, number)
+            stack.callback(relay.close)
+        connect = _connector(settings, topology, stop)
         lanes = [Lane(number, connect, stop) for number in partitions]
         for lane in lanes:
             lane.start()
@@ -49,7 +53,9 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
     return any(lane.failure is not None for lane in lanes)
 
 
-def _connector(settings: Settings, topology: Topology) -> Callable[[int], Ports]:
+def _connector(
+    settings: Settings, topology: Topology, stop: threading.Event
+) -> Callable[[int], Ports]:
     """Makes the ports of a partition: connections of its own, terms from its book store."""
     listings = listings_of(settings)
     target = target_of(settings)
@@ -62,8 +68,7 @@ def _connector(settings: Settings, topology: Topology) -> Callable[[int], Ports]
             founding.check(listings)
             ledger = open_ledger(settings)
             stack.callback(ledger.close)
-            connection = RabbitConnection(target, f"nextrade partition {number}")
-            bus = RabbitBus(connection, topology, number)
+            bus = connect_bus(target, topology, number, stopping=stop.is_set)
             stack.callback(bus.close)
             limits = Limits(posting_limit=founding.posting_limit, event_limit=founding.event_limit)
             close = stack.pop_all().close

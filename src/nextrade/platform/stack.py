@@ -1,0 +1,80 @@
+"""The private servers of one folder: the Redis servers of the shards, and RabbitMQ.
+
+folder/lock
+folder/redis-1, redis-2, ...   see redis_stack.py
+folder/rabbit                  see rabbit_server.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import StackError
+from . import rabbit_program, redis_program
+from .rabbit_private import PRIVATE_NAME
+from .rabbit_server import RabbitServer
+from .redis_stack import RedisStack
+from .server_folder import ServerStatus, alone, make_folder, written_since
+from .settings import StackSettings
+
+__all__ = ["Stack"]
+
+
+class Stack:
+    """What the settings ask to be started. Calls of several processes wait for each other.
+
+    Raises StackError.
+    """
+
+    def __init__(self, wanted: StackSettings) -> None:
+        self.redis = RedisStack(wanted.folder, wanted.shards, appendfsync=wanted.appendfsync)
+        self.folder = self.redis.folder
+        self.rabbit = RabbitServer(self.folder / PRIVATE_NAME)
+        self._with_rabbit = wanted.rabbit
+
+    def up(self, waiting: Callable[[float], None] = lambda _: None) -> list[ServerStatus]:
+        """Start what does not run yet, wait until all answer, and tell how they are.
+
+        RabbitMQ takes some seconds; ``waiting`` is called with how many, again and again.
+        """
+        lacking = [redis_program.missing()]
+        if self._with_rabbit:
+            lacking.append(rabbit_program.missing())
+        if any(lacking):
+            raise StackError("; ".join(filter(None, lacking)))
+        self.redis.up()
+        if self._with_rabbit:
+            make_folder(self.folder, ignored=True)
+            with alone(self.folder):
+                self.rabbit.start(waiting)
+        return self.status()
+
+    def down(self) -> list[str]:
+        """Stop every server of the folder in order; the names of those that ran."""
+        ended = self.redis.down()
+        if self.rabbit.home.is_dir():
+            with alone(self.folder):
+                if self.rabbit.stop():
+                    ended.append(self.rabbit.name)
+        return ended
+
+    def status(self) -> list[ServerStatus]:
+        """Every server of the folder, and those that are yet to be started; changes nothing."""
+        found = self.redis.status()
+        if self._with_rabbit or self.rabbit.home.is_dir():
+            found.append(self.rabbit.status())
+        return found
+
+    def all_run(self, found: list[ServerStatus]) -> bool:
+        """Whether every server runs that the settings ask for."""
+        running = {one.name for one in found if one.state == "running"}
+        wanted = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
+        return wanted | ({self.rabbit.name} if self._with_rabbit else set()) <= running
+
+    def logs(self, lines: int) -> list[tuple[str, str]]:
+        """The last lines of each server's log, with its name."""
+        found = []
+        for number, server in enumerate(self.redis.status(), 1):
+            found += [(server.name, line) for line in self.redis.log(number, lines)]
+        told = written_since(self.rabbit.log, 0).splitlines()
+        return found + [(self.rabbit.name, line) for line in told[-lines:]]
