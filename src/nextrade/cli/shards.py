@@ -1,4 +1,4 @@
-"""``nextrade shards``: the servers of a ledger on Redis, founded and looked at."""
+"""``nextrade shards``: the servers of an exchange on Redis, founded and looked at."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def shards_command() -> None:
     "found",
     short_help="Found the ledger on empty servers.",
     help="""Found the ledger of the settings on empty servers: store which server keeps which
-    bucket of accounts, load the functions of this version, found every bucket.
+    bucket of accounts, load the functions of this version, found every bucket, and the book
+    store of every partition that the markets of the settings name.
 
     It may be repeated: what is there is left as it is, functions of another version are
-    replaced. A ledger that was founded otherwise is an error.
+    replaced. A ledger or a book store that was founded otherwise is an error.
 
     Example:
 
@@ -60,6 +61,12 @@ def found_command(config: Path | None) -> None:
     if done.new_functions:
         said += f"; functions loaded on {done.new_functions}"
     click.echo(f"{said}; map version {done.bucket_map.version}")
+    many = len(done.partitions) > 1
+    stores = f"{len(done.partitions)} book {'stores' if many else 'store'}"
+    if done.new_stores:
+        click.echo(f"{len(done.new_stores)} of {stores} founded")
+    else:
+        click.echo(f"{stores} {'were' if many else 'was'} founded before")
 
 
 @shards_command.command(
