@@ -103,7 +103,7 @@ class Lane:
                 self._log.critical("partition %d is stopped: %s", self.number, error)
                 self.failure = error
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it is, the partition goes on
                 self._log.exception("a batch failed; taking the partition over anew")
                 if time.monotonic() - begun > 10 * _LONGEST_REST_S:
                     rest = _FIRST_REST_S
