@@ -1,4 +1,4 @@
-"""``nextrade shards``: the servers of a ledger on Redis, founded and looked at."""
+"""``nextrade shards``: the servers of an exchange on Redis, founded and looked at."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def shards_command() -> None:
     short_help="Found the ledger on empty servers.",
     help="""Found the ledger of the settings on empty servers: store which server keeps which
     bucket of accounts, load the functions of this version, found every bucket, and the book
-    store of every partition.
+    store of every partition that the markets of the settings name.
 
     It may be repeated: what is there is left as it is, functions of another version are
-    replaced. A ledger that was founded otherwise is an error.
+    replaced. A ledger or a book store that was founded otherwise is an error.
 
     Example:
 
@@ -51,10 +51,8 @@ def shards_command() -> None:
 def found_command(config: Path | None) -> None:
     """Found, and say what that did."""
     from ..service.home.opening import found_ledger
-    from ..service.home.stores import found_stores
 
-    settings = read_settings(config)
-    done = found_ledger(settings)
+    done = found_ledger(read_settings(config))
     servers = f"{len(done.addresses)} {'servers' if len(done.addresses) > 1 else 'server'}"
     if done.new_buckets:
         said = f"{done.new_buckets} of {done.bucket_map.buckets} buckets founded on {servers}"
@@ -63,8 +61,12 @@ def found_command(config: Path | None) -> None:
     if done.new_functions:
         said += f"; functions loaded on {done.new_functions}"
     click.echo(f"{said}; map version {done.bucket_map.version}")
-    partitions = found_stores(settings)
-    click.echo(f"book stores of {len(partitions)} partitions are founded")
+    many = len(done.partitions) > 1
+    stores = f"{len(done.partitions)} book {'stores' if many else 'store'}"
+    if done.new_stores:
+        click.echo(f"{len(done.new_stores)} of {stores} founded")
+    else:
+        click.echo(f"{stores} {'were' if many else 'was'} founded before")
 
 
 @shards_command.command(

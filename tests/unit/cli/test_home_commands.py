@@ -1,131 +1,19 @@
 """The commands that look at money, on a ledger on three real Redis servers."""
 
 import json
-import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from nextrade import Exchange
-from nextrade.cli import root
 
 from ...redis_here import running
+from .calling import call, deposit, told
 
 USDT = 2
 
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
-    """Three servers for all tests of this module."""
-    with running(tmp_path_factory.mktemp("redis")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("NEXTRADE_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def _empty(servers: list, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The servers are empty, and named in the settings."""
-    for server in servers:
-        with server.client() as client:
-            client.flushall()
-            client.function_flush()
-    monkeypatch.setenv("NEXTRADE_LEDGER__HOME", "redis")
-    monkeypatch.setenv("NEXTRADE_LEDGER__SHARDS", ",".join(one.address for one in servers))
-
-
-@pytest.fixture
-def _founded(_empty: None) -> None:
-    """A ledger was founded on the servers."""
-    assert call("shards", "found").exit_code == 0
-
-
-def call(*arguments: str) -> Result:
-    """Run the command with these words."""
-    return CliRunner().invoke(root, list(arguments), prog_name="nextrade")
-
-
-def deposit(account: int, asset: str, amount: str, reference: str) -> Result:
-    """Credit an account."""
-    return call("deposit", str(account), asset, amount, "--reference", reference)
-
-
-def told(*arguments: str) -> object:
-    """What a command prints as JSON."""
-    done = call(*arguments)
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
-
-
-@pytest.mark.usefixtures("_empty")
-def test_nothing_is_credited_before_the_ledger_is_founded() -> None:
-    """What to run is said; founding is done once and may be repeated."""
-    before = deposit(1, "USDT", "5", "a")
-    first, again = call("shards", "found"), call("shards", "found")
-
-    assert before.exit_code == 1
-    assert "no ledger was founded at" in before.stderr
-    assert "run `nextrade shards found`" in before.stderr
-    assert first.output == (
-        "24 of 24 buckets founded on 3 servers; functions loaded on 3; map version 1\n"
-    )
-    assert again.output == "24 buckets on 3 servers were founded before; map version 1\n"
-    assert deposit(1, "USDT", "5", "a").output == "a: 5 USDT credited; account 1 has 5.000000\n"
-
-
-@pytest.mark.usefixtures("_founded")
-def test_a_ledger_that_was_founded_otherwise_is_refused(
-    servers: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other buckets or other servers: neither founding nor any use, and the message says both."""
-    monkeypatch.setenv("NEXTRADE_LEDGER__BUCKETS", "12")
-    used, founded = deposit(1, "USDT", "5", "a"), call("shards", "found")
-    monkeypatch.delenv("NEXTRADE_LEDGER__BUCKETS")
-    monkeypatch.setenv("NEXTRADE_LEDGER__SHARDS", servers[0].address)
-    fewer = call("shards", "found")
-
-    assert (used.exit_code, founded.exit_code, fewer.exit_code) == (1, 1, 1)
-    assert "was founded with 24 buckets over the shards redis-1, redis-2, redis-3" in used.stderr
-    assert "the settings say 12 buckets" in founded.stderr
-    assert "the settings say 24 buckets over the shards redis-1:" in fewer.stderr
-
-
-@pytest.mark.usefixtures("_founded")
-def test_a_lost_bucket_is_not_founded_again(servers: list) -> None:
-    """Founded anew it would be empty; before anything came in it may be."""
-    with servers[0].client() as client:
-        (key, *_) = client.keys("nextrade:{*")
-        client.delete(key)
-    assert call("shards", "found").output.startswith("1 of 24 buckets founded on 3 servers;")
-    for account in range(1, 60):
-        deposit(account, "USDT", "5", f"a{account}")
-    with servers[0].client() as client:
-        client.delete(key)
-    refused = call("shards", "found")
-
-    assert refused.exit_code == 1
-    assert "lost its data, while others have balances" in refused.stderr
-
-
-@pytest.mark.usefixtures("_founded")
-def test_functions_of_another_version_are_replaced(servers: list) -> None:
-    """A server without our functions serves nothing until founding has put them there."""
-    with servers[1].client() as client:
-        client.function_flush()
-    refused, mended = deposit(1, "USDT", "5", "a"), call("shards", "found")
-
-    assert "has no functions" in refused.stderr
-    assert "run `nextrade shards found`" in refused.stderr
-    assert mended.output.endswith("founded before; functions loaded on 1; map version 1\n")
-    assert deposit(1, "USDT", "5", "a").exit_code == 0
+pytestmark = pytest.mark.usefixtures("_in_a_folder_of_its_own")
 
 
 @pytest.mark.usefixtures("_founded")

@@ -26,6 +26,7 @@ from .limits import Limits
 from .messages import write_messages
 from .ports import Answer, Reserve, Settle
 from .remembered import Remembered
+from .sums import BucketSums
 
 __all__ = ["Done", "Plan", "Replica"]
 
@@ -82,6 +83,7 @@ class Replica:
         self.batch = 0
         self.time_ns = 0
         self.heads = [0] * buckets
+        self.sums = BucketSums(buckets, len(listings.assets))
         self.tiers: dict[int, int] = {}
         self.remembered = Remembered(limits.remembered)
 
@@ -150,6 +152,10 @@ class Replica:
             outcome = self.partition.process(entry.records, entry.tiers, amounts, levels=True)
         else:
             outcome = _nothing()
+        rows = plan.rows[entry.granted[plan.rows] != 0]
+        if len(rows):
+            buckets = buckets_of_accounts(plan.asked.account[rows], self.buckets)
+            self.sums.reserve(buckets, plan.asked.asset[rows], plan.asked.amount[rows])
         return self._done(entry, outcome, endings)
 
     def _tiers_of(self, commands: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
@@ -205,6 +211,10 @@ class Replica:
         for bucket, _, identity in entry.endings.tolist():
             endings.setdefault(bucket, []).append(identity)
         outcome = _nothing()._replace(postings=entry.records)
+        # What goes back was reserved and never counted, for its frame did not run.
+        returned = entry.records
+        buckets = buckets_of_accounts(returned["account"], self.buckets)
+        self.sums.reserve(buckets, returned["asset"], -returned["held"])
         return self._done(entry, outcome, endings)
 
     # --- what follows --------------------------------------------------------------------------
@@ -236,6 +246,7 @@ class Replica:
         parts: dict[int, bytes] = {}
         if len(postings):
             buckets = buckets_of_accounts(postings["account"], self.buckets)
+            self.sums.post(buckets, postings)
             order = np.argsort(buckets, kind="stable")
             buckets = buckets[order]
             text, size = postings[order].tobytes(), POSTING_DTYPE.itemsize

@@ -1,6 +1,6 @@
 """A replica's state as bytes, for the book store to keep.
 
-Version 1, all numbers little-endian:
+Version 2, all numbers little-endian:
 
     4 bytes  magic b"NXTR"
     u32      version
@@ -8,13 +8,15 @@ Version 1, all numbers little-endian:
     u64      batch
     i64      time of the batch
     i64      newest millisecond of which frames were forgotten, -1 if none
-    u32      frames remembered, u32 fee tiers
+    u32      frames remembered, u32 fee tiers, u32 assets
     heads    u64 for each bucket
+    settled  i64 for each bucket and asset (BucketSums)
+    held     i64 for each bucket and asset
     frames   FRAME_ENTRY_DTYPE
     tiers    TIER_DTYPE
     rest     the partition's own snapshot
 
-The store adds the checksum.
+The store adds the checksum. Version 1 had no sums; no release ever wrote it.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ from .replica import Replica
 __all__ = ["restore_replica", "snapshot_replica"]
 
 MAGIC = b"NXTR"
-VERSION = 1
-_HEAD = struct.Struct("<4sIIIQqqII")
+VERSION = 2
+_HEAD = struct.Struct("<4sIIIQqqIII")
 
 
 def snapshot_replica(replica: Replica) -> bytes:
@@ -52,10 +54,17 @@ def snapshot_replica(replica: Replica) -> bytes:
         replica.remembered.evicted_up_to_ms,
         len(frames),
         len(tiers),
+        replica.sums.assets,
     )
-    heads = np.array(replica.heads, "<u8")
-    parts = (heads.tobytes(), frames.tobytes(), tiers.tobytes(), replica.partition.snapshot())
-    return head + b"".join(parts)
+    arrays = (
+        np.array(replica.heads, "<u8"),
+        replica.sums.settled,
+        replica.sums.held,
+        frames,
+        tiers,
+    )
+    parts = [array.tobytes() for array in arrays]
+    return b"".join([head, *parts, replica.partition.snapshot()])
 
 
 def restore_replica(
@@ -81,11 +90,18 @@ def restore_replica(
             f"a snapshot of partition {own} over {own_buckets} buckets is stored for partition"
             f" {number} over {buckets}"
         )
-    batch, time_ns, evicted, frame_count, tier_count = state
+    batch, time_ns, evicted, frame_count, tier_count, assets = state
     at = _HEAD.size
+    if assets > len(listings.assets):
+        raise StoreError(
+            f"a snapshot of {assets} assets is stored for partition {number}, and"
+            f" {len(listings.assets)} are listed"
+        )
     try:
         heads = np.frombuffer(snapshot, "<u8", buckets, at)
         at += heads.nbytes
+        sums = np.frombuffer(snapshot, "<i8", 2 * buckets * assets, at)
+        at += sums.nbytes
         frames = np.frombuffer(snapshot, FRAME_ENTRY_DTYPE, frame_count, at)
         at += frames.nbytes
         tiers = np.frombuffer(snapshot, TIER_DTYPE, tier_count, at)
@@ -102,6 +118,9 @@ def restore_replica(
     replica = Replica(listings, number, buckets, limits, partition)
     replica.batch, replica.time_ns = batch, time_ns
     replica.heads = heads.tolist()
+    # Assets that were listed since had nothing.
+    settled, held = sums.reshape(2, buckets, assets)
+    replica.sums.settled[:, :assets], replica.sums.held[:, :assets] = settled, held
     replica.tiers = dict(tiers.tolist())
     replica.remembered.add(frames)
     replica.remembered.evicted_up_to_ms = max(evicted, replica.remembered.evicted_up_to_ms)

@@ -1,17 +1,22 @@
-"""From the settings to a ledger on Redis: where its servers are, who we are, and its founding."""
+"""From the settings to an exchange on Redis: its servers, who we are, ledger and book stores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import SettingsError, WrongMap
+from ...domain.listings import Listings
+from ...errors import SettingsError, StoreError, WrongMap
 from ...platform.redis_access import access_of
 from ...platform.redis_stack import shards_of
 from ...platform.settings import Settings
 from ..ledger.redis import ClusterShards, NamedShards, RedisLedger
 from ..ledger.redis.bucket_map import BucketMap
-from ..ledger.redis.bucket_state import bucket_states
+from ..ledger.redis.bucket_state import BucketState, bucket_states
 from ..ledger.redis.shards import PATIENCE_S, Shards
+from ..listings_file import listings_of
+from ..store import RedisBookStore
+from ..store.founding import check_same, open_listings, write_founding
 
 __all__ = ["Founding", "found_ledger", "open_ledger", "placement_of"]
 
@@ -51,14 +56,19 @@ class Founding:
     """How many buckets were founded now."""
     new_functions: int
     """At how many servers the functions of this version were loaded now."""
+    partitions: tuple[int, ...]
+    """The partitions that the settings list."""
+    new_stores: tuple[int, ...]
+    """Those whose book stores were founded now."""
 
 
 def found_ledger(settings: Settings, patience_s: float = PATIENCE_S) -> Founding:
-    """Found the ledger of the settings, or finish doing so; changes nothing that is there.
+    """Found ledger and book stores of the settings, or finish doing so; changes nothing else.
 
     Raises WrongMap if the servers hold a ledger that was founded otherwise, or have lost a
-    bucket of one.
+    bucket of one; StoreError for a book store likewise.
     """
+    listings = listings_of(settings)
     placement = placement_of(settings)
     names = tuple(placement.by_name) if isinstance(placement, NamedShards) else ()
     wanted = BucketMap.founded(names, settings.ledger.buckets)
@@ -68,7 +78,7 @@ def found_ledger(settings: Settings, patience_s: float = PATIENCE_S) -> Founding
         if (there := BucketMap.from_json(text)) != wanted:
             raise WrongMap(_otherwise(there, settings))
     functions = shards.without_library()
-    states = bucket_states(shards)
+    states = bucket_states(shards, partitions=1 + max(listings.partitions))
     shards.close()
     missing = [state.bucket for state in states if state.fault]
     if missing and any(state.outside_batches for state in states):
@@ -78,7 +88,46 @@ def found_ledger(settings: Settings, patience_s: float = PATIENCE_S) -> Founding
             " the data of the server, nothing is founded over it"
         )
     RedisLedger.found(placement, settings.ledger.buckets, patience_s).close()
-    return Founding(wanted, placement.addresses(), not stored, len(missing), len(functions))
+    store = RedisBookStore(placement, patience_s)
+    try:
+        new = _found_stores(store, listings, settings.ledger.buckets, states)
+    finally:
+        store.close()
+    return Founding(
+        wanted,
+        placement.addresses(),
+        not stored,
+        len(missing),
+        len(functions),
+        listings.partitions,
+        new,
+    )
+
+
+def _found_stores(
+    store: RedisBookStore, listings: Listings, buckets: int, states: Sequence[BucketState]
+) -> tuple[int, ...]:
+    """Found the book store of every partition; return those that were not there."""
+    settled = {
+        partition
+        for state in states
+        for partition, mark in state.watermarks
+        if int.from_bytes(mark[8:16], "little")
+    }
+    new = []
+    for partition in listings.partitions:
+        there = store.founding(partition)
+        if there:
+            check_same(open_listings(there), listings, partition)
+        elif partition in settled:
+            raise StoreError(
+                f"the book store of partition {partition} lost its data, while the ledger has"
+                " settled batches of it: restore the data of its server, nothing is founded over it"
+            )
+        else:
+            new.append(partition)
+        store.found(partition, write_founding(listings, buckets))
+    return tuple(new)
 
 
 def _listed(buckets: list[int]) -> str:

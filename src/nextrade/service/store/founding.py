@@ -1,68 +1,79 @@
-"""What the book store of a partition was founded with: its listings, and the limits of a batch.
+"""What the book store of a partition is founded with: listings and limits, as JSON.
 
-A batch does what it does because of these, so they cannot be those of a settings file that
-somebody edits: the store keeps them, and who runs a partition takes them from there.
+An entry of the store says what went into a batch, not what came of it. So whoever replays it
+must know the listings, the limits and the number of buckets that the first worker had.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from ...domain.listings import Listings
-from ...domain.partition import EVENT_LIMIT, POSTING_LIMIT
-from ...errors import NexTradeError, StoreError
-from ..exchange.founding import check_same, listings_of_plain, listings_to_plain
+from ...domain.protocol.limits import Limits
+from ...errors import StoreError
+from ..exchange.founding import difference, listings_of_plain, listings_to_plain
 
-__all__ = ["StoreFounding"]
+__all__ = ["StoreFounding", "check_same", "open_founding", "open_listings", "write_founding"]
 
-VERSION: Final = 1
+VERSION = 1
 
 
 @dataclass(frozen=True)
 class StoreFounding:
-    """The terms of one partition's history."""
+    """What stands in the founding of a book store."""
 
     listings: Listings
+    posting_limit: int
+    event_limit: int
     buckets: int
-    posting_limit: int = POSTING_LIMIT
-    event_limit: int = EVENT_LIMIT
+    """How many buckets the ledger has."""
 
-    def to_bytes(self) -> bytes:
-        """As the store keeps it: equal terms are equal bytes."""
-        fields = {
-            "version": VERSION,
-            "buckets": self.buckets,
-            "posting_limit": self.posting_limit,
-            "event_limit": self.event_limit,
-            "listings": listings_to_plain(self.listings),
-        }
-        return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+    def limits(self, others: Limits | None = None) -> Limits:
+        """The limits of a worker: those that decide what an entry does are of the founding."""
+        return replace(
+            others or Limits(), posting_limit=self.posting_limit, event_limit=self.event_limit
+        )
 
-    @classmethod
-    def of_bytes(cls, text: bytes) -> StoreFounding:
-        """Read what a store keeps; raises StoreError if it is of another version."""
-        try:
-            fields = json.loads(text)
-            if fields["version"] != VERSION:
-                raise StoreError(
-                    f"a book store of version {fields['version']}; this build reads {VERSION}"
-                )
-            return cls(
-                listings_of_plain(fields["listings"]),
-                int(fields["buckets"]),
-                int(fields["posting_limit"]),
-                int(fields["event_limit"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
+
+def write_founding(listings: Listings, buckets: int, limits: Limits | None = None) -> bytes:
+    """The founding of the stores of an exchange: the same bytes for the same arguments."""
+    known = limits or Limits()
+    plain = {
+        "version": VERSION,
+        "listings": listings_to_plain(listings),
+        "posting_limit": known.posting_limit,
+        "event_limit": known.event_limit,
+        "buckets": buckets,
+    }
+    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+
+
+def open_founding(founding: bytes) -> StoreFounding:
+    """Read what a store was founded with; raises StoreError if this version cannot."""
+    try:
+        plain = json.loads(founding)
+        if plain["version"] != VERSION:
             raise StoreError(
-                f"what a book store was founded with cannot be read: {error}"
-            ) from error
+                f"a book store was founded with records of version {plain['version']}; this build"
+                f" reads version {VERSION}"
+            )
+        return StoreFounding(
+            listings_of_plain(plain["listings"]),
+            int(plain["posting_limit"]),
+            int(plain["event_limit"]),
+            int(plain["buckets"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"what a book store was founded with cannot be read: {error}") from error
 
-    def check(self, listings: Listings) -> None:
-        """StoreError unless the listings are those that the store was founded with."""
-        try:
-            check_same(self.listings, listings, "the book store")
-        except NexTradeError as error:
-            raise StoreError(str(error)) from error
+
+def open_listings(founding: bytes) -> Listings:
+    """The listings that a store was founded with; raises StoreError."""
+    return open_founding(founding).listings
+
+
+def check_same(founded: Listings, given: Listings, partition: int) -> None:
+    """StoreError unless the listings given are those that a partition's store was founded with."""
+    if told := difference(founded, given):
+        raise StoreError(f"the book store of partition {partition} {told}: set them back")

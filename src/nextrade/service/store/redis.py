@@ -88,6 +88,11 @@ class RedisBookStore:
                 f"the book store of partition {partition} was founded with other listings or limits"
             ) from error
 
+    def founding(self, partition: int) -> bytes:
+        """What the store of a partition was founded with; empty if it was not, or is gone."""
+        found = self._exchange(partition, packed(b"HGET", self.map.key(partition), b"J"))
+        return bytes(found or b"")
+
     # --- taking over ---------------------------------------------------------------------------
 
     def acquire(self, partition: int) -> Acquired:

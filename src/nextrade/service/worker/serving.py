@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from ...domain.protocol.limits import Limits
 from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.publisher import Publisher
 from ...platform.rabbit.target import target_of
@@ -16,7 +15,7 @@ from ..home.opening import open_ledger
 from ..home.stores import open_store
 from ..ledger.redis.batches import BucketBatches
 from ..listings_file import listings_of
-from ..store.founding import StoreFounding
+from ..store.founding import check_same, open_founding
 from ..topology import Topology
 from .bus import connect_bus
 from .fallen import FallenRelay
@@ -64,15 +63,14 @@ def _connector(
         with ExitStack() as stack:
             store = open_store(settings)
             stack.callback(store.close)
-            founding = StoreFounding.of_bytes(store.look(number).founding)
-            founding.check(listings)
+            founding = open_founding(store.look(number).founding)
+            check_same(founding.listings, listings, number)
             ledger = open_ledger(settings)
             stack.callback(ledger.close)
             bus = connect_bus(target, topology, number, stopping=stop.is_set)
             stack.callback(bus.close)
-            limits = Limits(posting_limit=founding.posting_limit, event_limit=founding.event_limit)
             close = stack.pop_all().close
         batches = BucketBatches(ledger.shards)
-        return Ports(founding.listings, bus, batches, store, limits, close)
+        return Ports(founding.listings, bus, batches, store, founding.limits(), close)
 
     return connect

@@ -60,21 +60,39 @@ def wrapped(number: int) -> int:
     return (number + 2**63) % 2**64 - 2**63
 
 
-def bucket_states(shards: Shards, buckets: Iterable[int] | None = None) -> list[BucketState]:
-    """Read some buckets, or all. One that is gone or damaged is told as such, not raised."""
+def bucket_states(
+    shards: Shards, buckets: Iterable[int] | None = None, partitions: int = 0
+) -> list[BucketState]:
+    """Read some buckets, or all. One that is gone or damaged is told as such, not raised.
+
+    ``partitions``: how many at least are asked for; one that has moved nothing yet is not known
+    to a bucket by its marks, and may have settled batches all the same.
+    """
     chosen = range(shards.map.buckets) if buckets is None else list(buckets)
-    marks = shards.exchange([(bucket, _read(shards, bucket, [b"N"])) for bucket in chosen])
-    asked = [_asked(reply[1]) for reply in marks]
-    replies = shards.exchange(
-        [
-            (bucket, _read(shards, bucket, [name for names in fields for name in names]))
-            for bucket, fields in zip(chosen, asked, strict=True)
-        ]
-    )
-    return [
-        _state(shards, bucket, reply[0], reply[1:], fields)
-        for bucket, reply, fields in zip(chosen, replies, asked, strict=True)
-    ]
+    marks: dict[int, bytes | None] = {}
+    found: dict[int, BucketState] = {}
+    todo = list(chosen)
+    # Marks only grow: what appeared since they were read is asked for in another round.
+    while todo:
+        unmarked = [bucket for bucket in todo if bucket not in marks]
+        replies = shards.exchange([(bucket, _read(shards, bucket, [b"N"])) for bucket in unmarked])
+        marks |= {bucket: reply[1] for bucket, reply in zip(unmarked, replies, strict=True)}
+        asked = [_asked(marks[bucket], partitions) for bucket in todo]
+        replies = shards.exchange(
+            [
+                (bucket, _read(shards, bucket, [b"N", *(name for names in all_ for name in names)]))
+                for bucket, all_ in zip(todo, asked, strict=True)
+            ]
+        )
+        grown = []
+        for bucket, reply, fields in zip(todo, replies, asked, strict=True):
+            if reply[1] != marks[bucket]:
+                marks[bucket] = reply[1]
+                grown.append(bucket)
+            else:
+                found[bucket] = _state(shards, bucket, reply[0], reply[2:], fields)
+        todo = grown
+    return [found[bucket] for bucket in chosen]
 
 
 def same_moment(first: Sequence[BucketState], second: Sequence[BucketState]) -> bool:
@@ -103,9 +121,10 @@ def _read(shards: Shards, bucket: int, fields: Sequence[bytes]) -> bytes:
     return packed(b"HMGET", shards.map.key(bucket), b"F", *fields)
 
 
-def _asked(marks: bytes | None) -> _Fields:
+def _asked(marks: bytes | None, at_least: int) -> _Fields:
     """The fields that a bucket with these marks (field N) can have."""
     assets, partitions = struct.unpack("<II", marks) if marks and len(marks) == 8 else (0, 0)
+    partitions = max(partitions, at_least)
     numbers = [struct.pack("<I", partition) for partition in range(partitions)]
     return (
         [b"O", b"t"],
