@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ...dtypes import COMMAND_DTYPE
 from ...errors import (
     BusLost,
     LedgerUnavailable,
@@ -162,7 +163,9 @@ class Worker:
         assert self.replica is not None
         replica = self.replica
         if group.kind == FrameKind.COMMANDS:
-            commands = np.concatenate([frame.records for frame in group.frames])
+            # Joined as bytes: to join records NumPy looks at every field of every frame.
+            text = bytearray().join([frame.records.data.cast("B") for frame in group.frames])
+            commands = np.frombuffer(text, COMMAND_DTYPE)
             plan = replica.plan(group.table(), commands, self._clock.now_ns())
             try:
                 answers = self._turn(plan.reserves)

@@ -102,7 +102,7 @@ class Lane:
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
-                self._serve()
+                self.serve()
             except Stopping as error:
                 self._log.warning("%s; what was begun is finished by whoever comes next", error)
             except (LedgerUnavailable, StoreUnavailable, BusLost, BusRefused) as error:
@@ -119,7 +119,8 @@ class Lane:
                 self._stop.wait(rest)
                 rest = min(2 * rest, _LONGEST_REST_S)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """Work until told to stop; raises whatever goes wrong."""
         ports = self._connect(self.number)
         try:
             worker = Worker(

@@ -21,7 +21,7 @@ from .bus import connect_bus
 from .fallen import FallenRelay
 from .lane import Lane, Ports
 
-__all__ = ["serve"]
+__all__ = ["connector", "serve"]
 
 _LOOK_S = 0.2
 _log = logging.getLogger("nextrade.worker")
@@ -39,7 +39,7 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
         for number in partitions:
             relay = FallenRelay(reading, publisher, topology, number)
             stack.callback(relay.close)
-        connect = _connector(settings, topology, stop)
+        connect = connector(settings, topology, stop)
         lanes = [Lane(number, connect, stop) for number in partitions]
         for lane in lanes:
             lane.start()
@@ -52,7 +52,7 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
     return any(lane.failure is not None for lane in lanes)
 
 
-def _connector(
+def connector(
     settings: Settings, topology: Topology, stop: threading.Event
 ) -> Callable[[int], Ports]:
     """Makes the ports of a partition: connections of its own, terms from its book store."""
