@@ -48,6 +48,7 @@ DISK_LIMIT_BYTES: Final = 200_000_000
 
 _READY_S: Final = 90.0
 _BIRTH_S: Final = 10.0
+_LET_GO_S: Final = 3.0
 _NODE: Final = "nextrade@localhost"
 _NAME: Final = re.compile(r"[A-Za-z0-9._/+@,:=~-]+")
 
@@ -168,7 +169,7 @@ class RabbitServer:
         """Write configuration and environment; ports are those of last time if they are free."""
         before = self._environment()
         home = self.home
-        port = free_port(self._private.port)
+        port = _port_again(self._private.port)
         password = home / "password"
         if not password.exists():
             write_private(password, secrets.token_urlsafe(24) + "\n")
@@ -195,8 +196,8 @@ class RabbitServer:
             "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_NODE_IP_ADDRESS": HOST,
             "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(free_port(_number(before.get("RABBITMQ_DIST_PORT")))),
-            "ERL_EPMD_PORT": str(free_port(_number(before.get("ERL_EPMD_PORT")))),
+            "RABBITMQ_DIST_PORT": str(_port_again(_number(before.get("RABBITMQ_DIST_PORT")))),
+            "ERL_EPMD_PORT": str(_port_again(_number(before.get("ERL_EPMD_PORT")))),
             "ERL_EPMD_ADDRESS": HOST,
             "RABBITMQ_MNESIA_BASE": str(home / "data"),
             "RABBITMQ_LOG_BASE": str(home),
@@ -287,6 +288,16 @@ class RabbitServer:
 def _forget(process: subprocess.Popen[bytes]) -> None:
     """Leave a process to itself: it outlives us, and nobody here asks how it ended."""
     process.returncode = 0
+
+
+def _port_again(wanted: int | None) -> int:
+    """The port of last time, which a process that was killed may hold for a moment longer."""
+    end = time.monotonic() + _LET_GO_S
+    while wanted is not None and time.monotonic() < end:
+        if free_port(wanted) == wanted:
+            return wanted
+        time.sleep(POLL_S)
+    return free_port(None)
 
 
 def _number(text: str | None) -> int | None:

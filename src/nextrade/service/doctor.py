@@ -21,6 +21,7 @@ from ..errors import NexTradeError
 from ..platform.redis_program import missing, redis_version
 from ..platform.redis_stack import RedisStack
 from ..platform.settings import Settings, read_settings
+from .doctor_rabbit import examine_rabbit
 from .doctor_redis import examine_servers
 from .finding import Finding
 
@@ -55,6 +56,7 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
         if needed:
             running = tuple(one.address or "" for one in stack.status() if one.state == "running")
     yield from examine_servers(settings, running)
+    yield from examine_rabbit(settings)
 
 
 def check_python(version: tuple[int, ...], implementation: str) -> Finding:

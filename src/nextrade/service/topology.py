@@ -8,6 +8,10 @@
 A frame falls from orders to fallen without a moment in which it is in neither (at-least-once
 dead-lettering, which needs reject-publish). Nothing is bound anywhere: who publishes names
 the queue.
+
+A limit of RabbitMQ 3.10: where its process is killed (not stopped) within the first minutes
+after the very first stream was declared, it does not find its streams again. Stop and start
+a new broker once after ``declare``, or let it run for some minutes before it must be relied on.
 """
 
 from __future__ import annotations

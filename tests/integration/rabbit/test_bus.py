@@ -20,7 +20,7 @@ from nextrade.domain.protocol.frames import (
     verdict_frame,
 )
 from nextrade.dtypes import COMMAND_DTYPE
-from nextrade.errors import BusRefused
+from nextrade.errors import BusLost, BusRefused
 
 from ...rabbit_here import Look, eventually, target_of
 
@@ -243,11 +243,11 @@ def test_queues_that_are_not_there_are_named(broker: Any, prefix: str) -> None:
     from nextrade.service.topology import Topology
 
     topology = Topology(prefix)
-    with open_bus(broker, topology) as bus:
+    with open_bus(broker, topology, patience_s=0.1) as bus:
         with pytest.raises(BusRefused, match=f"no queue '{prefix}.orders.0'"):
             eventually(lambda: bus.take(1, MANY, wait=True))
         bus.publish("0/1", [b"x"])
-        with pytest.raises(BusRefused, match=f"no queue {prefix}.events.0"):
+        with pytest.raises(BusLost, match=f"no queue {prefix}.events.0"):
             bus.confirm()
         topology.declare(target_of(broker), [0])
         eventually(lambda: bus._intake._error is None)

@@ -11,6 +11,7 @@ whoever publishes, acknowledgements included. So publish and consume on two conn
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 from collections.abc import Callable
@@ -32,6 +33,9 @@ __all__ = ["RabbitConnection", "Tenant", "close_channel", "is_refusal", "said"]
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 CLOSE_S: Final = 10.0
+
+# It logs each failed attempt half a dozen times as errors; ours say it once.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 _REFUSALS = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
 

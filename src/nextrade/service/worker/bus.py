@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from ...domain.protocol.frames import knock_frame
 from ...domain.protocol.ports import Delivery
-from ...errors import BusLost
+from ...errors import BusLost, BusRefused
 from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.publisher import Publisher
 from ...platform.rabbit.target import RabbitTarget
@@ -50,11 +50,13 @@ class RabbitBus:
         partition: int,
         *,
         prefetch: int = 64,
+        patience_s: float = 30.0,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """``publisher`` must be on another connection than ``reading``.
 
-        Once ``stopping`` says so, a confirmation is waited for ten seconds more at most.
+        Once ``stopping`` says so, a confirmation is waited for ten seconds more at most. A
+        queue that the broker refuses is an error only after ``patience_s``.
         """
         self._stopping = stopping
         self._topology = topology
@@ -64,7 +66,11 @@ class RabbitBus:
         self._owned: tuple[RabbitConnection, ...] = ()
         self._closed = False
         self._intake = Intake(
-            reading, topology.orders(partition), prefetch=prefetch, on_channel=self._knock
+            reading,
+            topology.orders(partition),
+            prefetch=prefetch,
+            patience_s=patience_s,
+            on_channel=self._knock,
         )
 
     def __enter__(self) -> Self:
@@ -96,10 +102,7 @@ class RabbitBus:
             self._published.append(self._publisher.send(stream, message, f"{name}/{index}"))
 
     def confirm(self) -> None:
-        """Wait until all that was published is confirmed; see Bus.
-
-        Raises BusRefused if there is no such stream.
-        """
+        """Wait until all that was published is confirmed; see Bus."""
         error: BaseException | None = None
         while self._published:
             failed = self._outcome(self._published[0])
@@ -132,7 +135,15 @@ class RabbitBus:
         self._publisher.send(orders, knock_frame(self._partition), "knock")
 
     def _outcome(self, sent: Future[None]) -> BaseException | None:
-        """What became of a message. A broker that is short of room is waited for."""
+        """What became of a message. A broker that is short of room is waited for.
+
+        A stream or queue that is not there counts as lost: for a moment after its start a
+        broker knows none, so to send again is right.
+        """
+        error = self._end_of(sent)
+        return BusLost(str(error)) if isinstance(error, BusRefused) else error
+
+    def _end_of(self, sent: Future[None]) -> BaseException | None:
         waited_s = stopping_s = 0.0
         while True:
             try:
@@ -153,6 +164,7 @@ def connect_bus(
     partition: int,
     *,
     prefetch: int = 64,
+    patience_s: float = 30.0,
     stopping: Callable[[], bool] = lambda: False,
     timeout_s: float = 30.0,
 ) -> RabbitBus:
@@ -167,7 +179,13 @@ def connect_bus(
         publisher.wait_ready(timeout_s)
         reading.wait_open(timeout_s)
         bus = RabbitBus(
-            reading, publisher, topology, partition, prefetch=prefetch, stopping=stopping
+            reading,
+            publisher,
+            topology,
+            partition,
+            prefetch=prefetch,
+            patience_s=patience_s,
+            stopping=stopping,
         )
     except BaseException:
         reading.close()

@@ -15,6 +15,7 @@ Everything but ``take``, ``acknowledge`` and ``drop`` runs on the connection's t
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -53,9 +54,12 @@ class Intake:
         queue: str,
         *,
         prefetch: int = 64,
+        patience_s: float = 30.0,
         on_channel: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_channel`` is called on the connection's thread when consumers are registered."""
+        self._patience_s = patience_s
+        self._refused_at = 0.0
         self._connection = connection
         self._queue = queue
         self._prefetch = prefetch
@@ -76,12 +80,14 @@ class Intake:
     def take(self, most: int, most_bytes: int, wait_s: float) -> list[Delivery]:
         """What is waiting, oldest first; waits for the first message at most so long.
 
-        Raises BusRefused if the broker refuses the queue, for example because it is not there.
+        Raises BusRefused if the broker has refused the queue for longer than the patience, for
+        example because it is not there. (For a moment after its start it has none of them.)
         """
         with self._changed:
             if not self._deliveries and wait_s > 0:
-                self._changed.wait_for(lambda: self._deliveries or self._error, wait_s)
-            if not self._deliveries and self._error is not None:
+                self._changed.wait_for(lambda: self._deliveries, wait_s)
+            since = time.monotonic() - self._refused_at
+            if not self._deliveries and self._error is not None and since > self._patience_s:
                 raise self._error
             taken: list[Delivery] = []
             size = 0
@@ -195,8 +201,9 @@ class Intake:
                 self._current = None
                 self._deliveries.clear()
             if getattr(error, "reply_code", 0) in _REFUSALS:
+                if self._error is None:
+                    self._refused_at = time.monotonic()
                 self._error = BusRefused(f"queue {self._queue}: {said(error)}")
-                self._changed.notify_all()
         connection = mine.channel.connection
         if connection.is_open and not self._closed:
             pause = _REOPEN_S if self._error is not None else 0.0
