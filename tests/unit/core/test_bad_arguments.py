@@ -71,7 +71,7 @@ NOT_WHOLE = [
 ]
 
 
-@pytest.mark.parametrize("value", NOT_WHOLE, ids=repr)
+@pytest.mark.parametrize("value", NOT_WHOLE, ids=lambda value: repr(value).partition(" at ")[0])
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_not_a_whole_number_is_a_type_error(name, value):
     """No float is rounded and no text read: not even one that happens to be whole."""
