@@ -30,7 +30,7 @@ from .books import Books, replayed_books
 from .sides import Flight, compare_sides, mark_of
 from .streams import StreamProof, prove_stream
 
-__all__ = ["ExchangeProof", "OpenStream", "PartitionProof", "prove_exchange"]
+__all__ = ["ExchangeProof", "OpenStream", "PartitionProof", "prove_exchange", "with_batches"]
 
 OpenStream = Callable[[int], AbstractContextManager[Iterable[tuple[int, bytes]]]]
 """Opens the stream of a partition at its beginning, as offsets and messages."""
@@ -135,7 +135,7 @@ def prove_exchange(
     """
     readings = _Readings(shards, 1 + max(partitions), full, names)
     readings.read(range(shards.map.buckets), progress)
-    wanted = sorted({*partitions, *_with_batches(readings.sound)})
+    wanted = sorted({*partitions, *with_batches(readings.sound)})
     with_stream = open_stream is not None
     books: list[Books] = []
     fresh: dict[int, BucketState] = {}
@@ -188,7 +188,7 @@ def prove_exchange(
     )
 
 
-def _with_batches(states: Sequence[BucketState]) -> set[int]:
+def with_batches(states: Sequence[BucketState]) -> set[int]:
     """The partitions of which some bucket has settled a batch."""
     return {number for state in states for number, _ in state.watermarks if mark_of(state, number)}
 

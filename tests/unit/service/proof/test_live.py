@@ -103,7 +103,7 @@ def watch(exchange: Any, looks: int) -> list[Any]:
         if dice.random() < 0.05:  # it dies; the next one takes over
             exchange.start(number, watched, watched)
         if dice.random() < 0.1:
-            exchange.ledger.hold(f"out-{len(proofs)}", int(dice.integers(1, 20)), 2, 3)
+            exchange.ledger.hold(f"out-{exchange.ids.one()}", int(dice.integers(1, 20)), 2, 3)
     for number in exchange.workers:
         exchange.rest(number)
     assert exchange.prove().faults == ()
