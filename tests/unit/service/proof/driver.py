@@ -22,7 +22,6 @@ from nextrade.domain.protocol.ids import Ids
 from nextrade.domain.protocol.limits import Limits
 from nextrade.domain.protocol.ports import Delivery
 from nextrade.domain.protocol.worker import Worker
-from nextrade.service.exchange.founding import difference
 
 BUCKETS = 6
 ACCOUNTS = range(1, 25)
@@ -39,7 +38,6 @@ LISTINGS = Listings(
         )
     ),
 )
-assert not difference(LISTINGS, LISTINGS)
 
 
 @dataclass
@@ -109,6 +107,7 @@ class SmallExchange:
         self.dice = np.random.default_rng(seed)
         addresses = {server.folder.name: server.address for server in servers}
         self.servers = servers
+        self.clients: tuple[Any, Any] | None = None
         self.ledger = RedisLedger.found(addresses, BUCKETS)
         self.store = RedisBookStore(addresses)
         self.batches = BucketBatches(self.ledger.shards)
@@ -141,8 +140,8 @@ class SmallExchange:
 
     def close(self) -> None:
         """Close all connections."""
-        self.ledger.close()
-        self.store.close()
+        for client in (self.ledger, self.store, *(self.clients or ())):
+            client.close()
 
     # --- orders ----------------------------------------------------------------------------------
 
@@ -204,9 +203,10 @@ class SmallExchange:
         """The proof of all of it."""
         from nextrade.service.proof.exchange import prove_exchange
 
+        ledger, store = self.clients or (self.ledger, self.store)
         return prove_exchange(
-            self.ledger.shards,
-            self.store,
+            ledger.shards,
+            store,
             LISTINGS.partitions,
             full=full,
             open_stream=self.open_stream if stream else None,
@@ -217,6 +217,14 @@ class SmallExchange:
     def open_stream(self, number: int) -> Iterator[list[tuple[int, bytes]]]:
         """The stream of a partition."""
         yield list(enumerate(self.buses[number].stream))
+
+    def look_from_outside(self) -> None:
+        """Prove over connections of their own from now on, as another process would."""
+        from nextrade.service.ledger.redis import RedisLedger
+        from nextrade.service.store import RedisBookStore
+
+        addresses = {server.folder.name: server.address for server in self.servers}
+        self.clients = RedisLedger(addresses), RedisBookStore(addresses)
 
     def at(self, bucket: int) -> Any:
         """A connection to the server of a bucket."""

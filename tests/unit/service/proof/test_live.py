@@ -1,6 +1,7 @@
 """The proof of an exchange holds at rest, and at any moment of its work."""
 
 from collections.abc import Callable, Sequence
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -138,6 +139,52 @@ def test_the_proof_holds_at_any_moment(found: Callable, seed: int, limits: dict[
 
     assert states_of(proofs) == EVERYTHING
     assert any(remark for proof in proofs for remark in proof.remarks)
+
+
+def prove_while_it_runs(exchange: Any, proofs: int) -> list[Any]:
+    """Prove so often while workers run in another thread as fast as they can."""
+    exchange.look_from_outside()
+    stop, failures = Event(), []
+
+    def run() -> None:
+        try:
+            while not stop.is_set():
+                for number, worker in exchange.workers.items():
+                    exchange.send(number, 3)
+                    worker.step()
+                exchange.ledger.credit(f"more-{exchange.ids.one()}", 4, 1, 1)
+        except Exception as error:  # noqa: BLE001 - the test shall see it
+            failures.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        found = [exchange.prove(full=bool(count % 2)) for count in range(proofs)]
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+    return found
+
+
+def test_the_proof_holds_while_workers_run(found: Callable) -> None:
+    """Batches, credits and snapshots go on while buckets and stores are read."""
+    exchange = found(4, entries=30)
+    proofs = prove_while_it_runs(exchange, 12)
+
+    assert [proof.faults for proof in proofs] == [()] * 12
+    batches = [proof.partitions[0].batch for proof in proofs]
+    assert batches == sorted(batches)
+    assert batches[0] < batches[-1]
+
+
+@pytest.mark.full
+def test_the_proof_holds_while_workers_run_for_long(found: Callable) -> None:
+    """The same with cut batches and a snapshot after every few."""
+    exchange = found(6, entries=5, posting_limit=7, event_limit=9)
+    proofs = prove_while_it_runs(exchange, 150)
+
+    assert [proof.faults for proof in proofs] == [()] * 150
 
 
 @pytest.mark.full
