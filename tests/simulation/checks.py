@@ -11,6 +11,7 @@ from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.takeover import replayed
 
 from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
+from .ports import NUMBER
 from .servers import Broken
 
 _QUIET = (Verdict.RUN, Verdict.ABANDONED)
@@ -32,6 +33,8 @@ def heard(play: Play) -> list[Message]:
     batch, index = 1, 0
     for text in play.world.broker.stream:
         message = read_message(text)
+        if accepted and message.time_ns < accepted[-1].time_ns and message.batch >= batch:
+            raise Broken(f"the time of batch {message.batch} lies before that of the batch before")
         name = message.batch, message.first_index
         if name in bytes_of:
             if bytes_of[name] != text:
@@ -42,8 +45,8 @@ def heard(play: Play) -> list[Message]:
         bytes_of[name] = text
         accepted.append(message)
         batch, index = (batch, message.next_index) if message.more else (batch + 1, 0)
-    if batch - 1 != play.world.store.batch:
-        raise Broken(f"the stream ends with {batch - 1}, the store with {play.world.store.batch}")
+    if batch - 1 != play.world.store.last:
+        raise Broken(f"the stream ends with {batch - 1}, the store with {play.world.store.last}")
     return accepted
 
 
@@ -71,7 +74,7 @@ def money(play: Play, messages: list[Message]) -> None:
 
 def holds(play: Play) -> None:
     """What is held is what open orders hold, and nothing waits for an end."""
-    acquired = play.world.store.look()
+    acquired = play.world.books.look(NUMBER)
     replica = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, play.limits)
     replayed(replica, acquired)
     expected: dict[tuple[int, int], int] = defaultdict(int)

@@ -288,4 +288,4 @@ class Play:
         busy = broker.queue or broker.fallen or self.world.late
         if busy or any(channel.unacked for channel in broker.channels):
             return False
-        return store.cleared == store.batch
+        return store.cleared == store.last
