@@ -19,6 +19,8 @@ _QUIET = (Verdict.RUN, Verdict.ABANDONED)
 
 def check(play: Play) -> None:
     """Raise Broken for the first thing that must not be."""
+    if play.stopped:
+        return
     messages = heard(play)
     money(play, messages)
     holds(play)
@@ -108,7 +110,9 @@ def frames(play: Play, messages: list[Message]) -> None:
             continue
         # One that was forgotten may be told off when it comes again; it has run all the same. And
         # of two with one id the other may have reserved, and be given up.
-        after = {Verdict.TOO_OLD, Verdict.ABANDONED} if len(sent) > 1 else {Verdict.TOO_OLD}
+        after = {Verdict.TOO_OLD}
+        if len(sent) > 1 or play.lost_time:
+            after.add(Verdict.ABANDONED)
         if set(found[1:]) <= after:
             found = found[:1]
         if len(found) != 1:

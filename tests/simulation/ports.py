@@ -222,18 +222,23 @@ class SimulatedBus:
     def __init__(self, world: World) -> None:
         self._world = world
         self.channel: Channel | None = None
+        self.takes = 0
+        """How often it was asked for deliveries."""
         self._lost = False
 
     def take(self, most: int, most_bytes: int, *, wait: bool) -> list[Delivery]:
         del most_bytes, wait
         world = self._world
         world.point("take")
+        self.takes += 1
         channel = self.channel
         if channel is None or (not channel.alive and not channel.buffer):
             channel = self.channel = world.broker.open()
             world.broker.queue.append(Queued(knock_frame(0)))
         world.broker.deliver()
-        taken = []
+        taken: list[Delivery] = []
+        if not channel.buffer:
+            return taken
         count = most if world.by_hand else world.dice.randint(1, most)
         while channel.buffer and len(taken) < count:
             tag, body, redelivered = channel.buffer.popleft()
