@@ -96,6 +96,8 @@ class Play:
         self._ids = [Ids(number, lambda: world.now_ns // 1_000_000) for number in gateways]
         self._orders: list[int] = []
         self.lossy = dice.random() < 0.15
+        # Then a worker takes over for nothing but what is not acknowledged.
+        world.knocks = self.lossy or dice.random() < 0.7
         self._start()
         self._start()
 
@@ -270,7 +272,7 @@ class Play:
         if dice.random() < 0.02 and (channel := world.broker.active) is not None:
             world.count("lost its consumer")
             world.broker.close(channel)  # and the worker goes on, not knowing
-        if dice.random() < 0.002:
+        if world.knocks and dice.random() < 0.002:
             self.purge()
             world.count("purged")
         if len(self.processes) < 3 and dice.random() < 0.01:
@@ -281,7 +283,7 @@ class Play:
     def lose_time(self) -> None:
         """A bucket's server is copied, or comes back with a copy.
 
-        No worker lives through the loss of a reservation whose batch is not settled: nothing but a
+        No worker lives through the loss of a reservation whose batch it has yet to settle: only a
         take-over notices that one.
         """
         world, dice = self.world, self.world.dice
@@ -289,15 +291,32 @@ class Play:
         if way < 0.1:
             number = dice.randrange(BUCKETS)
             self.copies = [*self.copies[-9:], (number, world.buckets[number].copy())]
-        elif way < 0.14 and self.copies:
-            number, copy = dice.choice(self.copies)
-            bucket = world.buckets[number]
-            if not set(bucket.answers) <= set(copy.answers):
-                self.restart()
-            if copy.watermark < bucket.watermark or copy.answers != bucket.answers:
-                world.lose_time(number, copy)
-                world.count("lost time")
-                self.lost_time = True
+            return
+        if way > 0.2 or not self.copies:
+            return
+        number, copy = dice.choice(self.copies)
+        bucket = world.buckets[number]
+        if copy.watermark == bucket.watermark and copy.answers == bucket.answers:
+            return
+        if not self.unsettled(number) <= set(copy.answers):
+            if way > 0.12:
+                return
+            self.restart()
+        world.lose_time(number, copy)
+        world.count("lost time")
+        self.lost_time = True
+
+    def unsettled(self, number: int) -> set[int]:
+        """Frames whose answers at a bucket somebody may still need; -1 if that is not known."""
+        frames = set(self.world.buckets[number].answers)
+        for process in self.processes:
+            if self.world.places.get(process.task, "take") != "take":
+                frames.add(-1)
+            elif (flight := process.worker._settling) is not None:
+                frames.update(
+                    f for s in flight.done.settles if s.bucket == number for f in s.frames
+                )
+        return frames
 
     def restart(self) -> None:
         """All workers are killed, and others started."""
@@ -324,12 +343,16 @@ class Play:
     def come_to_rest(self) -> None:
         """Go on until nothing is on its way, and every process has looked around."""
         world = self.world
+        kills = dice.randrange(3) if (dice := world.dice).random() < 0.5 else 0
         begun = {id(process): process.bus.takes for process in self.processes}
-        for _ in range(200_000):
+        for _ in range(20_000):
             process = self.active()
             if process is None or world.dice.random() < 0.3:
                 process = world.dice.choice(self.processes)
             self.resume(process)
+            if kills and dice.random() < 0.02:
+                kills -= 1
+                self.kill(dice.choice(self.processes))
             if world.late:
                 world.land()
             if world.broker.fallen:
@@ -347,4 +370,4 @@ class Play:
         busy = broker.queue or broker.fallen or self.world.late
         if busy or any(channel.unacked for channel in broker.channels):
             return False
-        return store.cleared == store.last
+        return store.cleared == store.last or not self.world.knocks

@@ -46,6 +46,8 @@ class World:
         self.broker = Broker()
         self.now_ns = 1_800_000_000_000_000_000
         self.faults = True
+        self.knocks = True
+        """Whether whoever opens a channel sends a frame that wants nothing but to be delivered."""
         self.by_hand = False
         """Whether a queue gives all it may at once, not some."""
         self.late: deque[tuple[int | None, Callable[[], Any]]] = deque()
@@ -234,7 +236,8 @@ class SimulatedBus:
         channel = self.channel
         if channel is None or (not channel.alive and not channel.buffer):
             channel = self.channel = world.broker.open()
-            world.broker.queue.append(Queued(knock_frame(0)))
+            if world.knocks:
+                world.broker.queue.append(Queued(knock_frame(NUMBER)))
         world.broker.deliver()
         taken: list[Delivery] = []
         if not channel.buffer:
@@ -257,7 +260,7 @@ class SimulatedBus:
         del name
         world = self._world
         world.point("publish")
-        fault = world.fault()
+        fault = world.fault(0.1)
         if fault:
             self._lost = True
             arrive = world.dice.randrange(len(messages) + 1)

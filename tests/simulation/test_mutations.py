@@ -1,0 +1,28 @@
+"""The simulation finds what it is for: each deliberate defect, within so many schedules."""
+
+import pytest
+
+pytest.importorskip("greenlet", reason="greenlet is not installed")
+
+from .mutations import MUTATIONS, make_play
+
+SEEDS = 600
+"""More than any of them needs, should another change of the code shift all schedules."""
+
+
+def fails(seed: int, broken: str) -> bool:
+    """Whether a schedule ends wrong."""
+    play = make_play(seed, broken)
+    try:
+        play.run()
+    except Exception:  # noqa: BLE001 - any failure finds the defect
+        return True
+    finally:
+        play.end()
+    return False
+
+
+@pytest.mark.parametrize("broken", MUTATIONS)
+def test_defect_is_found(broken: str) -> None:
+    """A server or worker that leaves one thing out ends some schedule wrong."""
+    assert any(fails(seed, broken) for seed in range(SEEDS)), broken
