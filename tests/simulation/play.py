@@ -336,19 +336,19 @@ class Play:
         """Go on without new faults until nothing is left to do, and once more much later."""
         if self.lost_time:  # who lost no connection has not noticed
             self.restart()
-        self.come_to_rest()
+        dice = self.world.dice
+        self.come_to_rest(kills=dice.randrange(3) if dice.random() < 0.5 else 0)
         self.world.now_ns += 2 * self.limits.abandoned_ms * 1_000_000
         self.come_to_rest()
 
-    def come_to_rest(self) -> None:
+    def come_to_rest(self, kills: int = 0) -> None:
         """Go on until nothing is on its way, and every process has looked around."""
-        world = self.world
-        kills = dice.randrange(3) if (dice := world.dice).random() < 0.5 else 0
+        world, dice = self.world, self.world.dice
         begun = {id(process): process.bus.takes for process in self.processes}
         for _ in range(20_000):
             process = self.active()
-            if process is None or world.dice.random() < 0.3:
-                process = world.dice.choice(self.processes)
+            if process is None or dice.random() < 0.3:
+                process = dice.choice(self.processes)
             self.resume(process)
             if kills and dice.random() < 0.02:
                 kills -= 1

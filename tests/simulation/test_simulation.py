@@ -9,7 +9,7 @@ from nextrade.domain.protocol.entries import EntryKind
 from .checks import entries_of
 from .mutations import command_for, make_play
 
-SEEDS = 1_200
+SEEDS = 2_000
 MANY = 20_000
 
 
@@ -56,6 +56,7 @@ def test_the_same_seed_is_the_same_schedule() -> None:
 
 def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails says which seed it was, and the command that plays it again."""
-    monkeypatch.setitem(globals(), "make_play", lambda seed: make_play(seed, "no answers"))
+    whole = make_play
+    monkeypatch.setitem(globals(), "make_play", lambda seed: whole(seed, "no answers"))
     with pytest.raises(AssertionError, match=r"seed 0: .*tests\.simulation --first 0 --seeds 1"):
         play(0)
