@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..platform.server_folder import ServerStatus
+from ..platform.servers import Servers
 from ..platform.settings import read_settings
-from ..platform.stack import Stack
 from .config import config_option
 from .failures import DataFailure
 
@@ -19,9 +19,9 @@ _QUIET_S = 2.0
 """What takes no longer needs no word."""
 
 
-def _stack(config: Path | None) -> Stack:
+def _stack(config: Path | None) -> Servers:
     """The stack that the settings describe."""
-    return Stack(read_settings(config).stack)
+    return Servers(read_settings(config).stack)
 
 
 @click.group(

@@ -7,20 +7,22 @@ folder/rabbit                  see rabbit_server.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from ..errors import StackError
 from . import rabbit_program, redis_program
+from .install_line import install_line
 from .rabbit_private import PRIVATE_NAME
 from .rabbit_server import RabbitServer
 from .redis_stack import RedisStack
 from .server_folder import ServerStatus, alone, make_folder, written_since
 from .settings import StackSettings
 
-__all__ = ["Stack"]
+__all__ = ["Servers", "missing"]
 
 
-class Stack:
+class Servers:
     """What the settings ask to be started. Calls of several processes wait for each other.
 
     Raises StackError.
@@ -37,11 +39,8 @@ class Stack:
 
         RabbitMQ takes some seconds; ``waiting`` is called with how many, again and again.
         """
-        lacking = [redis_program.missing()]
-        if self._with_rabbit:
-            lacking.append(rabbit_program.missing())
-        if any(lacking):
-            raise StackError("; ".join(filter(None, lacking)))
+        if lacking := missing(with_rabbit=self._with_rabbit):
+            raise StackError(lacking)
         self.redis.up()
         if self._with_rabbit:
             make_folder(self.folder, ignored=True)
@@ -78,3 +77,19 @@ class Stack:
             found += [(server.name, line) for line in self.redis.log(number, lines)]
         told = written_since(self.rabbit.log, 0).splitlines()
         return found + [(self.rabbit.name, line) for line in told[-lines:]]
+
+
+def missing(*, with_rabbit: bool) -> str:
+    """What is missing for servers to be started, with one line that mends all; empty if nothing."""
+    lacking = redis_program.missing()
+    if not with_rabbit or not (also := rabbit_program.missing()):
+        return lacking
+    if not lacking:
+        return f"{also}; or set rabbit = false in [stack]"
+    if sys.platform == "win32":
+        return lacking
+    programs = redis_program.PROGRAM, rabbit_program.PROGRAM
+    return (
+        f"{lacking.partition(';')[0]}; {also.partition(';')[0]}; install both with:"
+        f" {install_line(*programs)}"
+    )
