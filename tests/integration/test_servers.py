@@ -20,7 +20,7 @@ from ..redis_here import need_redis
 
 def wanted(folder: Path, **changes: Any) -> StackSettings:
     """One Redis server and a RabbitMQ."""
-    known = {"folder": folder, "shards": 1, "appendfsync": "always", "rabbit": True}
+    known = {"folder": folder, "shards": 1, "appendfsync": "always", "rabbit": True, "workers": 0}
     return StackSettings(**known | changes)
 
 

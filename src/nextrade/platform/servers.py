@@ -32,17 +32,17 @@ class Servers:
         self.redis = RedisStack(wanted.folder, wanted.shards, appendfsync=wanted.appendfsync)
         self.folder = self.redis.folder
         self.rabbit = RabbitServer(self.folder / PRIVATE_NAME)
-        self._with_rabbit = wanted.rabbit
+        self.has_rabbit = wanted.rabbit
 
     def up(self, waiting: Callable[[float], None] = lambda _: None) -> list[ServerStatus]:
         """Start what does not run yet, wait until all answer, and tell how they are.
 
         RabbitMQ takes some seconds; ``waiting`` is called with how many, again and again.
         """
-        if lacking := missing(with_rabbit=self._with_rabbit):
+        if lacking := missing(with_rabbit=self.has_rabbit):
             raise StackError(lacking)
         self.redis.up()
-        if self._with_rabbit:
+        if self.has_rabbit:
             make_folder(self.folder, ignored=True)
             with alone(self.folder):
                 self.rabbit.start(waiting)
@@ -60,15 +60,20 @@ class Servers:
     def status(self) -> list[ServerStatus]:
         """Every server of the folder, and those that are yet to be started; changes nothing."""
         found = self.redis.status()
-        if self._with_rabbit or self.rabbit.home.is_dir():
+        if self.has_rabbit or self.rabbit.home.is_dir():
             found.append(self.rabbit.status())
         return found
 
+    def wanted(self, found: list[ServerStatus]) -> list[ServerStatus]:
+        """Of these servers those that the settings ask for."""
+        names = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
+        if self.has_rabbit:
+            names.add(self.rabbit.name)
+        return [one for one in found if one.name in names]
+
     def all_run(self, found: list[ServerStatus]) -> bool:
         """Whether every server runs that the settings ask for."""
-        running = {one.name for one in found if one.state == "running"}
-        wanted = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
-        return wanted | ({self.rabbit.name} if self._with_rabbit else set()) <= running
+        return all(one.state == "running" for one in self.wanted(found))
 
     def logs(self, lines: int) -> list[tuple[str, str]]:
         """The last lines of each server's log, with its name."""
