@@ -88,7 +88,10 @@ def in_new_folder(namespace: dict[str, Any]) -> None:
 
 
 def back(namespace: dict[str, Any]) -> None:
-    """Remove the temporary folder of a page."""
+    """Stop what a page that failed half-way left running; remove its temporary folder."""
+    if Path(".nextrade/stack").is_dir():
+        stop = [sys.executable, "-m", "nextrade", "stack", "down"]
+        subprocess.run(stop, capture_output=True, check=False, timeout=120)
     os.chdir(namespace["_before"])
     namespace["_folder"].cleanup()
 
