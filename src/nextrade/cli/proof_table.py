@@ -167,11 +167,12 @@ def _print(
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width={6: 110, 8: 130}.get(len(columns), 150))
+        console = Console(highlight=False, width=110 if len(columns) < 8 else 200)
     table = Table(title=title)
     table.add_column("asset", no_wrap=True)
     for name in columns:
-        table.add_column(name, justify="right")
+        # A figure that does not fit goes on in the next line: none of its digits is left out.
+        table.add_column(name, justify="right", overflow="fold")
     table.add_column("")
     for asset, figures, holds in rows:
         cells = (f"{figure:,}" for figure in figures)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,16 +110,17 @@ def replayed_books(
     *,
     full: bool = False,
     stream: bool = False,
+    names: Callable[[int], str] = str,
 ) -> Books:
     """Rebuild a partition; ``marks`` is the batch at which each bucket stood before that.
 
     ``full`` notes what each account's orders hold, ``stream`` what the stream must say. What
-    contradicts itself is in the ``faults`` of the result, not raised.
+    contradicts itself is in the ``faults`` of the result, not raised, with assets by ``names``.
     """
     books = Books(number, acquired.batch, acquired.cleared, acquired.snapshot_batch)
     try:
         replica = rebuilt(acquired, number, buckets)
-        noter = _Noter(books, replica, acquired, marks, full=full, stream=stream)
+        noter = _Noter(books, replica, acquired, marks, full=full, stream=stream, names=names)
         for entry in acquired.entries:
             noter.note(replica.replay(entry))
         noter.finish()
@@ -141,9 +142,10 @@ class _Noter:
         *,
         full: bool,
         stream: bool,
+        names: Callable[[int], str],
     ) -> None:
         self._books, self._replica, self._full, self._stream = books, replica, full, stream
-        self._marks = marks
+        self._marks, self._names = marks, names
         self._stops: dict[int, list[int]] = defaultdict(list)
         first = replica.batch
         if first != acquired.snapshot_batch:
@@ -204,8 +206,8 @@ class _Noter:
                 ]
         self._note_buckets(replica.batch, set())
         books.faults += [
-            f"partition {books.number}, asset {asset}: what its batches posted adds up to {left:,}"
-            f" after batch {replica.batch}, and to zero it must"
+            f"partition {books.number}, {self._names(asset)}: what its batches posted adds up to"
+            f" {left:,} after batch {replica.batch}, and to zero it must"
             for asset, left in enumerate(replica.sums.settled.sum(axis=0).tolist())
             if left
         ]
@@ -225,9 +227,9 @@ class _Noter:
         np.add.at(sums, (of_bucket, asset), held)
         for bucket, number in np.argwhere(sums != replica.sums.held).tolist():
             books.faults.append(
-                f"partition {books.number}, bucket {bucket}, asset {number}: open orders hold"
-                f" {sums[bucket, number]:,} after batch {batch}, and what was reserved and posted"
-                f" comes to {replica.sums.held[bucket, number]:,}"
+                f"partition {books.number}, bucket {bucket}, {self._names(number)}: open orders"
+                f" hold {sums[bucket, number]:,} after batch {batch}, and what was reserved and"
+                f" posted comes to {replica.sums.held[bucket, number]:,}"
             )
         orders: dict[int, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
         if self._full and buckets:

@@ -221,7 +221,13 @@ def _books(
     except StoreError as error:
         return Books(number, faults=[str(error)])
     return replayed_books(
-        number, acquired, marks, shards.map.buckets, full=readings.full, stream=stream
+        number,
+        acquired,
+        marks,
+        shards.map.buckets,
+        full=readings.full,
+        stream=stream,
+        names=readings.names,
     )
 
 

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -356,3 +357,29 @@ def test_a_stream_without_its_beginning(exchange: Any) -> None:
     assert enough.partitions[0].stream.orders_hash
     assert "open orders were not compared with it" in too_little.remarks[0]
     assert not too_little.partitions[0].stream.orders_hash
+
+
+def test_books_that_contradict_themselves(exchange: Any) -> None:
+    """A snapshot whose sums are not what its own open orders hold."""
+    from nextrade.domain.protocol.replica_snapshot import restore_replica, snapshot_replica
+
+    from .driver import BUCKETS, LISTINGS
+
+    acquired = exchange.store.look(1)
+    replica = restore_replica(LISTINGS, 1, BUCKETS, acquired.snapshot, exchange.limits)
+    replica.sums.held[2, DOLLAR] += 5
+    replica.sums.settled[2, DOLLAR] += 7
+    with exchange.at_store(1) as client:
+        changed = snapshot_replica(replica)
+        key = exchange.store.map.key(1)
+        (part,) = client.keys(key + b":s:%d:*" % acquired.snapshot_batch)
+        client.set(part, changed)
+        # What stands of the snapshot beside it fits, so that it is taken for whole.
+        kept = client.hget(key, "K")
+        digest = blake2b(changed, digest_size=16).digest()
+        client.hset(key, "K", kept[:20] + digest + kept[36:])
+    told = " ".join(exchange.prove(full=False).faults)
+
+    assert "partition 1, bucket 2, DOLLAR: open orders hold" in told
+    assert "partition 1, DOLLAR: what its batches posted adds up to 7" in told
+    assert "bucket 2, partition 1, DOLLAR, batch" in told
