@@ -64,6 +64,8 @@ def run_console(example: Example) -> None:
     """Run the commands of one console block; raise AssertionError if one does otherwise."""
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": search_path, "COLUMNS": "100", "NO_COLOR": "1"}
+    # Commands of the tests themselves, such as the simulation, are run from the project's folder.
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
     for command, shown in steps(example.parsed):
         program = shlex.split(command)[0]
         if program in SHOWN_ONLY:

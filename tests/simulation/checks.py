@@ -88,6 +88,10 @@ def holds(play: Play) -> None:
         for key, (_, held) in bucket.balances.items():
             if held != expected[key]:
                 raise Broken(f"{key}: {held} is held, and orders hold {expected[key]}")
+        for asset in range(2):
+            own = [pair for (_, one), pair in bucket.balances.items() if one == asset]
+            if sum(held for _, held in own) != replica.sums.held[number, asset]:
+                raise Broken(f"bucket {number} holds {own}, the books say {replica.sums.held}")
         if bucket.watermark != replica.heads[number]:
             raise Broken(f"bucket {number} stands at {bucket.watermark}, not {replica.heads}")
 
