@@ -9,7 +9,7 @@ from nextrade.domain.protocol.entries import EntryKind
 from .checks import entries_of
 from .mutations import command_for, make_play
 
-SEEDS = 2_000
+SEEDS = 1_500
 MANY = 20_000
 
 
