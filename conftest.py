@@ -64,6 +64,8 @@ def run_console(example: Example) -> None:
     """Run the commands of one console block; raise AssertionError if one does otherwise."""
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": search_path, "COLUMNS": "100", "NO_COLOR": "1"}
+    # Commands of the tests themselves, such as the simulation, are run from the project's folder.
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
     for command, shown in steps(example.parsed):
         program = shlex.split(command)[0]
         if program in SHOWN_ONLY:
@@ -88,7 +90,10 @@ def in_new_folder(namespace: dict[str, Any]) -> None:
 
 
 def back(namespace: dict[str, Any]) -> None:
-    """Remove the temporary folder of a page."""
+    """Stop what a page that failed half-way left running; remove its temporary folder."""
+    if Path(".nextrade/stack").is_dir():
+        stop = [sys.executable, "-m", "nextrade", "stack", "down"]
+        subprocess.run(stop, capture_output=True, check=False, timeout=120)
     os.chdir(namespace["_before"])
     namespace["_folder"].cleanup()
 

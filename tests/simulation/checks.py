@@ -11,6 +11,7 @@ from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.takeover import replayed
 
 from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
+from .ports import NUMBER
 from .servers import Broken
 
 _QUIET = (Verdict.RUN, Verdict.ABANDONED)
@@ -18,6 +19,8 @@ _QUIET = (Verdict.RUN, Verdict.ABANDONED)
 
 def check(play: Play) -> None:
     """Raise Broken for the first thing that must not be."""
+    if play.stopped:
+        return
     messages = heard(play)
     money(play, messages)
     holds(play)
@@ -32,6 +35,8 @@ def heard(play: Play) -> list[Message]:
     batch, index = 1, 0
     for text in play.world.broker.stream:
         message = read_message(text)
+        if accepted and message.time_ns < accepted[-1].time_ns and message.batch >= batch:
+            raise Broken(f"the time of batch {message.batch} lies before that of the batch before")
         name = message.batch, message.first_index
         if name in bytes_of:
             if bytes_of[name] != text:
@@ -42,8 +47,8 @@ def heard(play: Play) -> list[Message]:
         bytes_of[name] = text
         accepted.append(message)
         batch, index = (batch, message.next_index) if message.more else (batch + 1, 0)
-    if batch - 1 != play.world.store.batch:
-        raise Broken(f"the stream ends with {batch - 1}, the store with {play.world.store.batch}")
+    if batch - 1 != play.world.store.last:
+        raise Broken(f"the stream ends with {batch - 1}, the store with {play.world.store.last}")
     return accepted
 
 
@@ -71,7 +76,7 @@ def money(play: Play, messages: list[Message]) -> None:
 
 def holds(play: Play) -> None:
     """What is held is what open orders hold, and nothing waits for an end."""
-    acquired = play.world.store.look()
+    acquired = play.world.books.look(NUMBER)
     replica = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, play.limits)
     replayed(replica, acquired)
     expected: dict[tuple[int, int], int] = defaultdict(int)
@@ -83,6 +88,10 @@ def holds(play: Play) -> None:
         for key, (_, held) in bucket.balances.items():
             if held != expected[key]:
                 raise Broken(f"{key}: {held} is held, and orders hold {expected[key]}")
+        for asset in range(2):
+            own = [pair for (_, one), pair in bucket.balances.items() if one == asset]
+            if sum(held for _, held in own) != replica.sums.held[number, asset]:
+                raise Broken(f"bucket {number} holds {own}, the books say {replica.sums.held}")
         if bucket.watermark != replica.heads[number]:
             raise Broken(f"bucket {number} stands at {bucket.watermark}, not {replica.heads}")
 
@@ -105,7 +114,9 @@ def frames(play: Play, messages: list[Message]) -> None:
             continue
         # One that was forgotten may be told off when it comes again; it has run all the same. And
         # of two with one id the other may have reserved, and be given up.
-        after = {Verdict.TOO_OLD, Verdict.ABANDONED} if len(sent) > 1 else {Verdict.TOO_OLD}
+        after = {Verdict.TOO_OLD}
+        if len(sent) > 1 or play.lost_time:
+            after.add(Verdict.ABANDONED)
         if set(found[1:]) <= after:
             found = found[:1]
         if len(found) != 1:

@@ -21,9 +21,12 @@ from nextrade.domain.protocol.frames import (
 )
 from nextrade.domain.protocol.ids import Ids
 from nextrade.domain.protocol.limits import Limits
+from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.worker import Worker
+from nextrade.errors import Gap, PartitionStopped
 
 from .ports import (
+    NUMBER,
     Crash,
     SimulatedBus,
     SimulatedClock,
@@ -32,7 +35,7 @@ from .ports import (
     World,
     frame_of,
 )
-from .servers import Queued
+from .servers import Bucket, Queued
 
 ACCOUNTS = 6
 BUCKETS = 4
@@ -68,6 +71,11 @@ class Play:
     purged_bodies: set[bytes] = field(default_factory=set)
     strange: list[bytes] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
+    copies: list[tuple[int, Bucket]] = field(default_factory=list)
+    """Older data of buckets, which a server may come back with."""
+    lost_time: bool = False
+    stopped: bool = False
+    """A bucket lost more than the book store can tell, and the partition stopped for it."""
 
     def __post_init__(self) -> None:
         """Set the stage."""
@@ -87,6 +95,9 @@ class Play:
         gateways = dice.sample(range(100), 2)
         self._ids = [Ids(number, lambda: world.now_ns // 1_000_000) for number in gateways]
         self._orders: list[int] = []
+        self.lossy = dice.random() < 0.15
+        # Then a worker takes over for nothing but what is not acknowledged.
+        world.knocks = self.lossy or dice.random() < 0.7
         self._start()
         self._start()
 
@@ -130,7 +141,9 @@ class Play:
 
     def _bury(self, process: Process) -> None:
         self.processes.remove(process)
-        if process.failed is not None:
+        if self.lost_time and isinstance(process.failed, Gap):
+            self.world.count("noticed lost time")
+        elif process.failed is not None:
             raise process.failed
         if process.bus.channel is not None:
             self.world.broker.close(process.bus.channel)
@@ -233,10 +246,16 @@ class Play:
     def play(self) -> None:
         """Faults for a while, then quiet until all is done."""
         world, dice = self.world, self.world.dice
-        for _ in range(dice.randint(80, 300)):
-            self.happen()
-        world.faults = False
-        self.settle_down()
+        try:
+            for _ in range(dice.randint(80, 300)):
+                self.happen()
+            world.faults = False
+            self.settle_down()
+        except PartitionStopped:
+            if not self.too_much_is_lost():
+                raise
+            world.count("stopped")
+            self.stopped = True
 
     def happen(self) -> None:
         """One thing of many."""
@@ -253,34 +272,97 @@ class Play:
         if dice.random() < 0.02 and (channel := world.broker.active) is not None:
             world.count("lost its consumer")
             world.broker.close(channel)  # and the worker goes on, not knowing
-        if dice.random() < 0.002:
+        if world.knocks and dice.random() < 0.002:
             self.purge()
             world.count("purged")
         if len(self.processes) < 3 and dice.random() < 0.01:
             self._start()
+        if self.lossy:
+            self.lose_time()
+
+    def lose_time(self) -> None:
+        """A bucket's server is copied, or comes back with a copy.
+
+        No worker lives through the loss of a reservation whose batch it has yet to settle: only a
+        take-over notices that one.
+        """
+        world, dice = self.world, self.world.dice
+        way = dice.random()
+        if way < 0.1:
+            number = dice.randrange(BUCKETS)
+            self.copies = [*self.copies[-9:], (number, world.buckets[number].copy())]
+            return
+        if way > 0.2 or not self.copies:
+            return
+        number, copy = dice.choice(self.copies)
+        bucket = world.buckets[number]
+        if copy.watermark == bucket.watermark and copy.answers == bucket.answers:
+            return
+        if not self.unsettled(number) <= set(copy.answers):
+            if way > 0.12:
+                return
+            self.restart()
+        world.lose_time(number, copy)
+        world.count("lost time")
+        self.lost_time = True
+
+    def unsettled(self, number: int) -> set[int]:
+        """Frames whose answers at a bucket somebody may still need; -1 if that is not known."""
+        frames = set(self.world.buckets[number].answers)
+        for process in self.processes:
+            if self.world.places.get(process.task, "take") != "take":
+                frames.add(-1)
+            elif (flight := process.worker._settling) is not None:
+                frames.update(
+                    f for s in flight.done.settles if s.bucket == number for f in s.frames
+                )
+        return frames
+
+    def restart(self) -> None:
+        """All workers are killed, and others started."""
+        for process in list(self.processes):
+            self.kill(process)
+
+    def too_much_is_lost(self) -> bool:
+        """Whether a bucket stands before all that the book store knows."""
+        acquired = self.world.books.look(NUMBER, earlier=True)
+        heads = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, self.limits).heads
+        buckets = self.world.buckets
+        return self.lost_time and any(
+            bucket.watermark < head for bucket, head in zip(buckets, heads, strict=True)
+        )
 
     def settle_down(self) -> None:
         """Go on without new faults until nothing is left to do, and once more much later."""
-        world = self.world
-        for _ in range(2):
-            for _ in range(200_000):
-                process = self.active()
-                if process is None or world.dice.random() < 0.3:
-                    process = world.dice.choice(self.processes)
-                self.resume(process)
-                if world.late:
-                    world.land()
-                if world.broker.fallen:
-                    self.relay()
-                if self.at_rest():
-                    break
-            else:
-                raise AssertionError("it does not come to rest")
-            world.now_ns += 2 * self.limits.abandoned_ms * 1_000_000
-            # Whoever is active looks around only when it is idle, and some are paused elsewhere.
-            for _ in range(200):
-                for process in list(self.processes):
-                    self.resume(process)
+        if self.lost_time:  # who lost no connection has not noticed
+            self.restart()
+        dice = self.world.dice
+        self.come_to_rest(kills=dice.randrange(3) if dice.random() < 0.5 else 0)
+        self.world.now_ns += 2 * self.limits.abandoned_ms * 1_000_000
+        self.come_to_rest()
+
+    def come_to_rest(self, kills: int = 0) -> None:
+        """Go on until nothing is on its way, and every process has looked around."""
+        world, dice = self.world, self.world.dice
+        begun = {id(process): process.bus.takes for process in self.processes}
+        for _ in range(20_000):
+            process = self.active()
+            if process is None or dice.random() < 0.3:
+                process = dice.choice(self.processes)
+            self.resume(process)
+            if kills and dice.random() < 0.02:
+                kills -= 1
+                self.kill(dice.choice(self.processes))
+            if world.late:
+                world.land()
+            if world.broker.fallen:
+                self.relay()
+            # An active worker looks around when it is given nothing, and then takes again.
+            if self.at_rest() and all(
+                process.bus.takes > begun.get(id(process), 0) + 2 for process in self.processes
+            ):
+                return
+        raise AssertionError("it does not come to rest")
 
     def at_rest(self) -> bool:
         """Whether no message, packet or batch is on its way."""
@@ -288,4 +370,4 @@ class Play:
         busy = broker.queue or broker.fallen or self.world.late
         if busy or any(channel.unacked for channel in broker.channels):
             return False
-        return store.cleared == store.batch
+        return store.cleared == store.last or not self.world.knocks

@@ -23,7 +23,11 @@ from nextrade.domain.protocol.ports import (
 )
 from nextrade.errors import BadFrame, BusLost, LedgerUnavailable, NexTradeError, StoreUnavailable
 
-from .servers import Broker, Bucket, Channel, Queued, Store
+from ..contract.store.memory import MemoryBookStore, Store
+from .servers import Broken, BrokenStore, Broker, Bucket, Channel, Queued
+
+NUMBER = 0
+"""The partition."""
 
 
 class Crash(BaseException):
@@ -37,20 +41,35 @@ class World:
         self.dice = random.Random(seed)
         self.broken = broken
         self.buckets = [Bucket(broken) for _ in range(buckets)]
-        self.store = Store(broken)
+        self.books = BrokenStore() if broken == "no fence at the store" else MemoryBookStore()
+        self.books.found(NUMBER, b"listings")
         self.broker = Broker()
         self.now_ns = 1_800_000_000_000_000_000
         self.faults = True
-        self.late: deque[Callable[[], Any]] = deque()
+        self.knocks = True
+        """Whether whoever opens a channel sends a frame that wants nothing but to be delivered."""
+        self.by_hand = False
+        """Whether a queue gives all it may at once, not some."""
+        self.late: deque[tuple[int | None, Callable[[], Any]]] = deque()
+        """Packets that are on their way for long, and the buckets that they go to."""
+        self.places: dict[greenlet.greenlet, str] = {}
+        """Where each process stands: the name of the point that it came to."""
         self.poison: set[int] = set()
         self.counts: dict[str, int] = {}
 
     def count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
 
-    def point(self) -> None:
+    @property
+    def store(self) -> Store:
+        """The book store of the partition."""
+        return self.books.stores[NUMBER]
+
+    def point(self, name: str) -> None:
         """Let the schedule choose who goes on."""
-        greenlet.getcurrent().parent.switch()
+        process = greenlet.getcurrent()
+        self.places[process] = name
+        process.parent.switch()
 
     def fault(self, weight: float = 0.03) -> str:
         """What goes wrong with a call: nothing, mostly."""
@@ -60,28 +79,41 @@ class World:
         self.count(what)
         return what
 
-    def call(self, effect: Callable[[], Any], error: type[NexTradeError]) -> Any:
+    def call(
+        self,
+        name: str,
+        effect: Callable[[], Any],
+        error: type[NexTradeError],
+        bucket: int | None = None,
+    ) -> Any:
         """One call of a server that takes effect as a whole."""
-        self.point()
+        self.point(name)
         fault = self.fault()
         if fault == "late":
-            self.late.append(effect)
+            self.late.append((bucket, effect))
         if fault in ("late", "lost"):
             raise error("the simulated server does not answer")
         result = effect()
-        self.point()
+        self.point(f"{name} done")
         if fault == "unheard":
             raise error("the answer of the simulated server was lost")
         return result
 
     def land(self) -> None:
         """A packet arrives that was on its way for long; nobody hears the answer."""
-        effect = self.late.popleft()
+        _, effect = self.late.popleft()
         self.count("landed late")
         try:
             effect()
+        except Broken:
+            raise
         except NexTradeError:
             self.count("refused late")
+
+    def lose_time(self, number: int, copy: Bucket) -> None:
+        """A bucket's server comes back with an older copy; what was on its way to it is gone."""
+        self.buckets[number].restore(copy)
+        self.late = deque(packet for packet in self.late if packet[0] != number)
 
 
 class SimulatedLedger:
@@ -97,8 +129,8 @@ class SimulatedLedger:
     def fence(self, partition: int, epoch: int) -> list[Mark]:
         del partition
         return [
-            self._world.call(lambda b=bucket: b.fence(epoch), LedgerUnavailable)
-            for bucket in self._world.buckets
+            self._world.call("fence", lambda b=bucket: b.fence(epoch), LedgerUnavailable, number)
+            for number, bucket in enumerate(self._world.buckets)
         ]
 
     def turn(
@@ -120,7 +152,7 @@ class SimulatedLedger:
         world.dice.shuffle(order)
         failed = False
         for number in order:
-            failed |= self._line(lines[number], replies)
+            failed |= self._line(number, lines[number], replies)
         if any(frame in world.poison for one in reserves for frame, _ in one.frames):
             world.count("poisoned")
             raise Crash
@@ -129,11 +161,15 @@ class SimulatedLedger:
         return replies
 
     def _line(
-        self, calls: list[tuple[Callable[[], Any], int | None]], replies: list[list[bytes]]
+        self,
+        bucket: int,
+        calls: list[tuple[Callable[[], Any], int | None]],
+        replies: list[list[bytes]],
     ) -> bool:
         """The calls of one connection, in order; True if it broke before all were answered."""
         world = self._world
-        world.point()
+        name = "settle" if calls[0][1] is None else "reserve"
+        world.point(name)
         fault = world.fault()
         arrive = len(calls) if fault in ("", "unheard") else world.dice.randrange(len(calls) + 1)
         for effect, place in calls[:arrive]:
@@ -141,13 +177,14 @@ class SimulatedLedger:
             if place is not None:
                 replies[place] = reply
         if fault == "late":
-            world.late.extend(effect for effect, _ in calls[arrive:])
-        world.point()
+            world.late.extend((bucket, effect) for effect, _ in calls[arrive:])
+        world.point(f"{name} done")
         return fault != ""
 
     def answers(self, partition: int, frame: int) -> list[Answer]:
         del partition
         found = self._world.call(
+            "answers",
             lambda: [b.answer(n, frame) for n, b in enumerate(self._world.buckets)],
             LedgerUnavailable,
         )
@@ -160,22 +197,25 @@ class SimulatedStore:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def _call(self, name: str, *arguments: Any, **more: Any) -> Any:
+        books = self._world.books
+        effect = lambda: getattr(books, name)(*arguments, **more)  # noqa: E731
+        return self._world.call(name, effect, StoreUnavailable)
+
     def acquire(self, partition: int) -> Acquired:
-        del partition
-        return self._world.call(self._world.store.acquire, StoreUnavailable)
+        return self._call("acquire", partition)
+
+    def look(self, partition: int, *, earlier: bool = False) -> Acquired:
+        return self._call("look", partition, earlier=earlier)
 
     def commit(self, partition: int, epoch: int, batch: int, cleared: int, entry: bytes) -> None:
-        del partition
-        store = self._world.store
-        self._world.call(lambda: store.commit(epoch, batch, cleared, entry), StoreUnavailable)
+        self._call("commit", partition, epoch, batch, cleared, entry)
 
     def clear(self, partition: int, epoch: int, cleared: int) -> None:
-        del partition
-        self._world.call(lambda: self._world.store.clear(epoch, cleared), StoreUnavailable)
+        self._call("clear", partition, epoch, cleared)
 
     def keep(self, partition: int, epoch: int, batch: int, snapshot: bytes) -> None:
-        del partition
-        self._world.call(lambda: self._world.store.keep(epoch, batch, snapshot), StoreUnavailable)
+        self._call("keep", partition, epoch, batch, snapshot)
 
 
 class SimulatedBus:
@@ -184,19 +224,25 @@ class SimulatedBus:
     def __init__(self, world: World) -> None:
         self._world = world
         self.channel: Channel | None = None
+        self.takes = 0
+        """How often it was asked for deliveries."""
         self._lost = False
 
     def take(self, most: int, most_bytes: int, *, wait: bool) -> list[Delivery]:
         del most_bytes, wait
         world = self._world
-        world.point()
+        world.point("take")
+        self.takes += 1
         channel = self.channel
         if channel is None or (not channel.alive and not channel.buffer):
             channel = self.channel = world.broker.open()
-            world.broker.queue.append(Queued(knock_frame(0)))
+            if world.knocks:
+                world.broker.queue.append(Queued(knock_frame(NUMBER)))
         world.broker.deliver()
-        taken = []
-        count = world.dice.randint(1, most)
+        taken: list[Delivery] = []
+        if not channel.buffer:
+            return taken
+        count = most if world.by_hand else world.dice.randint(1, most)
         while channel.buffer and len(taken) < count:
             tag, body, redelivered = channel.buffer.popleft()
             taken.append(Delivery(channel.number, tag, body, redelivered))
@@ -204,7 +250,7 @@ class SimulatedBus:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         world = self._world
-        world.point()
+        world.point("acknowledge")
         channel = self.channel
         for delivery in deliveries:
             if channel is not None and channel.alive and delivery.channel == channel.number:
@@ -213,34 +259,34 @@ class SimulatedBus:
     def publish(self, name: str, messages: Sequence[bytes]) -> None:
         del name
         world = self._world
-        world.point()
-        fault = world.fault()
+        world.point("publish")
+        fault = world.fault(0.1)
         if fault:
             self._lost = True
             arrive = world.dice.randrange(len(messages) + 1)
             world.broker.stream += messages[:arrive]
             if fault == "late":
                 rest = list(messages[arrive:])
-                world.late.append(lambda: world.broker.stream.extend(rest))
+                world.late.append((None, lambda: world.broker.stream.extend(rest)))
             if world.dice.random() < 0.5:
                 self._lose_channel()
         else:
             world.broker.stream += messages
-        world.point()
+        world.point("publish done")
 
     def confirm(self) -> None:
         world = self._world
-        world.point()
+        world.point("confirm")
         lost, self._lost = self._lost or world.fault() != "", False
         if lost:
             raise BusLost("a simulated confirmation did not come")
 
     def bury(self, message: bytes, reason: str, identity: int) -> None:
         dead = self._world.broker.dead
-        self._world.call(lambda: dead.append((message, reason, identity)), BusLost)
+        self._world.call("bury", lambda: dead.append((message, reason, identity)), BusLost)
 
     def drop_channel(self) -> None:
-        self._world.point()
+        self._world.point("drop channel")
         if self.channel is not None:
             self._lose_channel()
             self.channel.buffer.clear()
@@ -264,7 +310,7 @@ class SimulatedClock:
 
     def pause(self, seconds: float) -> None:
         self._world.now_ns += int(seconds * 1e9)
-        self._world.point()
+        self._world.point("pause")
 
 
 def frame_of(message: bytes) -> Frame | None:

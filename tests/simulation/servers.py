@@ -1,17 +1,22 @@
-"""Servers as they should be, slow and obvious: buckets of the ledger, a book store, a broker.
+"""Servers as they should be, slow and obvious: buckets of the ledger and a broker.
 
-Nothing fails in here; faults are made by the ports, between a worker and these. ``broken`` names
-what a mutation takes away, to see that the checks find it.
+The book store is that of tests/contract/store, which is held there against the real one; the
+buckets are held against the real ones in tests/contract/ledger/test_simulated.py. Nothing fails in
+here; faults are made by the ports, between a worker and these. ``broken`` names what a mutation
+takes away, to see that the checks find it.
 """
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
-from nextrade.domain.protocol.ports import Acquired, Answer, Mark, Reserve, Settle
-from nextrade.errors import Gap, ReferenceReused, StaleEpoch, StoreError
+from nextrade.domain.protocol.ports import Answer, Mark, Reserve, Settle
+from nextrade.errors import Gap, InsufficientFunds, ReferenceReused, StaleEpoch
+
+from ..contract.store.memory import MemoryBookStore
 
 DELIVERY_LIMIT = 6
 PREFETCH = 8
@@ -19,6 +24,10 @@ PREFETCH = 8
 
 class Broken(AssertionError):
     """The simulated world is in a state that must never be."""
+
+
+class Overdrawn(Broken, InsufficientFunds):
+    """A settlement would leave less than nothing; only a bucket that lost time may say so."""
 
 
 class Bucket:
@@ -33,61 +42,71 @@ class Bucket:
 
     def copy(self) -> "Bucket":
         other = Bucket(self.broken)
-        for key, value in self.balances.items():
-            other.balances[key] = list(value)
-        other.answers = dict(self.answers)
-        other.watermark, other.epoch = self.watermark, self.epoch
+        other.restore(self)
         return other
+
+    def restore(self, copy: "Bucket") -> None:
+        """Lose time: be what a copy was."""
+        self.balances.clear()
+        for key, value in copy.balances.items():
+            self.balances[key] = list(value)
+        self.answers = dict(copy.answers)
+        self.watermark, self.epoch = copy.watermark, copy.epoch
 
     def _check(self, epoch: int) -> None:
         if epoch < self.epoch and self.broken != "no fence at the ledger":
             raise StaleEpoch(f"epoch {self.epoch} was seen")
-        self.epoch = max(self.epoch, epoch)
 
     def fence(self, epoch: int) -> Mark:
         self._check(epoch)
+        if self.broken != "no fence at take-over":
+            self.epoch = max(self.epoch, epoch)
         return Mark(self.watermark, tuple(self.answers))
 
     def reserve(self, epoch: int, reserve: Reserve) -> list[bytes]:
         self._check(epoch)
+        known = {} if self.broken == "no answers" else dict(self.answers)
         for frame, requests in reserve.frames:
-            known = self.answers.get(frame)
-            if known is not None and known[0] != requests and self.broken != "no answers":
+            if frame not in known and self.watermark != reserve.watermark:
+                raise Gap(f"batch {self.watermark} is the last settled here")
+            if known.setdefault(frame, (requests, b""))[0] != requests:
                 raise ReferenceReused(f"frame {frame} asked for something else")
-        replies = []
-        for frame, requests in reserve.frames:
-            if frame in self.answers and self.broken != "no answers":
-                replies.append(self.answers[frame][1])
-                continue
-            if self.watermark > reserve.watermark:
-                raise Gap(f"batch {self.watermark} was settled since")
-            granted = bytearray()
-            for account, asset, amount in np.frombuffer(requests, REQUEST_DTYPE).tolist():
-                balance = self.balances[account, asset]
-                granted.append(balance[0] >= amount)
-                if balance[0] >= amount:
-                    balance[0] -= amount
-                    balance[1] += amount
-            self.answers[frame] = requests, bytes(granted)
-            replies.append(bytes(granted))
-        return replies
+        self.epoch = max(self.epoch, epoch)
+        return [self._answer(frame, requests) for frame, requests in reserve.frames]
+
+    def _answer(self, frame: int, requests: bytes) -> bytes:
+        if frame in self.answers and self.broken != "no answers":
+            return self.answers[frame][1]
+        granted = bytearray()
+        for account, asset, amount in np.frombuffer(requests, REQUEST_DTYPE).tolist():
+            balance = self.balances[account, asset]
+            granted.append(balance[0] >= amount)
+            if balance[0] >= amount:
+                balance[0] -= amount
+                balance[1] += amount
+        self.answers[frame] = requests, bytes(granted)
+        return bytes(granted)
 
     def settle(self, epoch: int, settle: Settle) -> None:
         self._check(epoch)
         if self.broken != "no watermark":
             if self.watermark >= settle.batch:
+                self.epoch = max(self.epoch, epoch)
                 return
             if self.watermark != settle.previous and self.broken != "no chain":
                 raise Gap(f"batch {self.watermark} is the last here, not {settle.previous}")
-        for posting in np.frombuffer(settle.postings, POSTING_DTYPE).tolist():
-            account, asset, available, held = posting
-            balance = self.balances[account, asset]
-            balance[0] += available
-            balance[1] += held
-            if min(balance) < 0:
-                raise Broken(f"account {account} has {balance} of asset {asset}")
+        after = {}
+        for account, asset, available, held in np.frombuffer(
+            settle.postings, POSTING_DTYPE
+        ).tolist():
+            before = self.balances[account, asset]
+            after[account, asset] = [before[0] + available, before[1] + held]
+            if min(after[account, asset]) < 0:
+                raise Overdrawn(f"account {account} has {after[account, asset]} of asset {asset}")
+        self.balances.update(after)
         for frame in settle.frames:
             self.answers.pop(frame, None)
+        self.epoch = max(self.epoch, epoch)
         self.watermark = max(self.watermark, settle.batch)
 
     def answer(self, number: int, frame: int) -> Answer | None:
@@ -95,65 +114,19 @@ class Bucket:
         return None if known is None else Answer(number, *known)
 
 
-@dataclass
-class Store:
-    """The book store of one partition."""
+class BrokenStore(MemoryBookStore):
+    """A book store that takes a commit from anybody."""
 
-    broken: str = ""
-    epoch: int = 0
-    batch: int = 0
-    cleared: int = 0
-    entries: dict[int, bytes] = field(default_factory=dict)
-    snapshots: list[tuple[int, bytes]] = field(default_factory=list)
+    def commit(self, partition: int, epoch: int, batch: int, cleared: int, entry: bytes) -> None:
+        del epoch
+        store = self.stores[partition]
+        store.last = max(store.last, batch)
+        store.entries[batch] = entry
+        store.cleared = max(store.cleared, cleared)
 
-    def acquire(self) -> Acquired:
-        self.epoch += 1
-        return self.look()
-
-    def look(self) -> Acquired:
-        since, snapshot = self.snapshots[-1] if self.snapshots else (0, b"")
-        entries = tuple(self.entries[batch] for batch in range(since + 1, self.batch + 1))
-        return Acquired(
-            epoch=self.epoch,
-            batch=self.batch,
-            cleared=self.cleared,
-            snapshot=snapshot,
-            snapshot_batch=since,
-            entries=entries,
-            founding=b"",
-        )
-
-    def _check(self, epoch: int) -> None:
-        if epoch != self.epoch and self.broken != "no fence at the store":
-            raise StaleEpoch(f"epoch {self.epoch} was seen")
-
-    def commit(self, epoch: int, batch: int, cleared: int, entry: bytes) -> None:
-        self._check(epoch)
-        if batch == self.batch and self.entries[batch] == entry:
-            return
-        if self.broken == "no fence at the store":
-            self.batch = max(self.batch, batch - 1)
-        if batch == self.batch and self.broken != "no fence at the store":
-            raise StoreError(f"batch {batch} was committed with another entry")
-        if batch != self.batch + 1 and self.broken != "no fence at the store":
-            raise Gap(f"batch {self.batch} is the last")
-        self.entries[batch] = entry
-        self.batch = batch
-        self.cleared = max(self.cleared, cleared)
-
-    def clear(self, epoch: int, cleared: int) -> None:
-        self._check(epoch)
-        self.cleared = max(self.cleared, cleared)
-
-    def keep(self, epoch: int, batch: int, snapshot: bytes) -> None:
-        self._check(epoch)
-        if batch > self.cleared:
-            raise Broken(f"a snapshot of batch {batch}, and {self.cleared} is cleared")
-        if self.snapshots and self.snapshots[-1][0] >= batch:
-            return
-        self.snapshots = [*self.snapshots[-1:], (batch, snapshot)]
-        oldest = self.snapshots[0][0] if len(self.snapshots) > 1 else 0
-        self.entries = {number: text for number, text in self.entries.items() if number > oldest}
+    def _owned(self, partition: int, epoch: int) -> Any:
+        del epoch
+        return self._opened(partition)
 
 
 @dataclass

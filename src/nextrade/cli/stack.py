@@ -1,4 +1,4 @@
-"""``nextrade stack``: private servers on this machine, for whoever has none yet."""
+"""``nextrade stack``: a whole exchange on this machine, for whoever has no servers yet."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..platform.server_folder import ServerStatus
-from ..platform.settings import read_settings
-from ..platform.stack import Stack
+from ..platform.settings import FILE_NAME, Settings, read_settings, variable
+from ..service.stack import Raised, Stack
 from .config import config_option
 from .failures import DataFailure
 
@@ -21,16 +21,16 @@ _QUIET_S = 2.0
 
 def _stack(config: Path | None) -> Stack:
     """The stack that the settings describe."""
-    return Stack(read_settings(config).stack)
+    return Stack(read_settings(config))
 
 
 @click.group(
     "stack",
-    short_help="Start and stop private servers.",
-    help="""Start and stop private Redis servers and a RabbitMQ, without Docker.
+    short_help="Start and stop an exchange of private servers and workers.",
+    help="""Start and stop a whole exchange: private Redis servers, a RabbitMQ, and workers.
 
-    They come from the machine's own packages, listen on free ports of 127.0.0.1 only, and keep
-    everything in the folder that [stack] in the settings names. No other server is touched.
+    The servers come from the machine's own packages, listen on free ports of 127.0.0.1 only, and
+    keep everything in the folder that [stack] in the settings names. No other server is touched.
 
     Examples:
 
@@ -47,36 +47,67 @@ def stack_command() -> None:
 
 @stack_command.command(
     "up",
-    short_help="Start the servers that do not run yet.",
-    help="""Start the servers that do not run yet, wait until they answer, and list them.
+    short_help="Start what does not run yet, and found the exchange.",
+    help="""Start the servers that do not run yet, found ledger, book stores and queues unless
+    they are there, start the workers, wait until every partition is served, and list them all.
 
     Data and ports of last time are kept. RabbitMQ takes some seconds. Where redis-server or
-    rabbitmq-server is missing, the line that installs it is shown.
+    rabbitmq-server is missing, the line that installs it is shown. Where there is no settings
+    file, nextrade.toml is written, so that other commands find the exchange.
 
-    Example:
+    Examples:
 
     \b
         nextrade stack up
+        nextrade stack up --servers-only
     """,
 )
 @config_option
-def up_command(config: Path | None) -> None:
+@click.option("--servers-only", is_flag=True, help="Found nothing, and start no workers.")
+def up_command(config: Path | None, servers_only: bool) -> None:
     """Start."""
-    told = False
+    told = set()
 
-    def waiting(seconds: float) -> None:
-        nonlocal told
-        if seconds > _QUIET_S and not told:
-            told = True
-            click.echo("waiting for RabbitMQ, which takes up to half a minute", err=True)
+    def waiting(what: str, seconds: float) -> None:
+        if seconds > _QUIET_S and what not in told:
+            told.add(what)
+            click.echo(f"waiting for {what}, which takes up to half a minute", err=True)
 
-    _print(_stack(config).up(waiting))
+    settings = read_settings(config)
+    stack = Stack(settings)
+    done = stack.up(waiting, servers_only=servers_only)
+    _print(done.status)
+    if not servers_only:
+        _tell_rest(settings, stack, done)
+
+
+def _tell_rest(settings: Settings, stack: Stack, done: Raised) -> None:
+    """What stands on the servers, and what other commands need to find it."""
+    if done.buckets:
+        click.echo(f"ledger  {done.buckets} buckets, {done.stores} book stores")
+    if done.queues:
+        click.echo(f"queues  of {done.stores or 'all'} partitions")
+    if settings.stack.workers and stack.servers.has_rabbit and not stack.has_workers:
+        click.echo("workers  none: the settings name servers elsewhere; nextrade worker --all")
+    if settings.ledger.home == "redis" or not stack.has_ledger:
+        return
+    if settings.file is None and settings.origins["ledger.home"] == "default":
+        text = '# Balances live on the Redis servers.\n[ledger]\nhome = "redis"\n'
+        Path(FILE_NAME).write_text(text, encoding="utf-8")
+        click.echo(f'{FILE_NAME} is written: home = "redis", so commands here use this exchange')
+        return
+    where = settings.file if settings.file is not None else variable("ledger", "home")
+    click.echo(
+        f'commands use this exchange with home = "redis" in [ledger]; {where} says otherwise'
+        if settings.origins["ledger.home"] != "default"
+        else f'write home = "redis" into [ledger] of {where}, so that commands use this exchange'
+    )
 
 
 @stack_command.command(
     "down",
-    short_help="Stop the servers; their data stays.",
-    help="""Stop the servers in order; their data stays in the folder.
+    short_help="Stop workers and servers; their data stays.",
+    help="""Stop the workers, which finish what they began, then the servers; their data stays.
 
     Example:
 
@@ -93,8 +124,8 @@ def down_command(config: Path | None) -> None:
 
 @stack_command.command(
     "status",
-    short_help="Tell which servers run.",
-    help="""Tell which servers run, where, and how much memory they use.
+    short_help="Tell which servers and workers run.",
+    help="""Tell which servers and workers run, where, and how much memory they use.
 
     A server that is there and does not answer is `silent`. Exit code 1 unless all run.
 
@@ -123,8 +154,8 @@ def status_command(ctx: click.Context, config: Path | None, as_json: bool) -> No
 
 @stack_command.command(
     "logs",
-    short_help="Show the last lines of the servers' logs.",
-    help="""Show the last lines of the servers' logs.
+    short_help="Show the last lines of the logs.",
+    help="""Show the last lines of the logs of servers and workers.
 
     Examples:
 
@@ -160,7 +191,8 @@ def _print(servers: list[ServerStatus]) -> None:
     for one in servers:
         line = f"{one.name}  {one.state:<7}"
         if one.state != "stopped":
-            line += f"  {one.address}  process {one.pid}"
+            line += f"  {one.address}" if one.address else ""
+            line += f"  process {one.pid}"
         if one.memory_bytes is not None:
             line += f"  {one.memory_bytes / 2**20:.1f} MiB"
         click.echo(line.rstrip())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from ..errors import BusLost, BusRefused, StackError
+from .failures import DataFailure
 from .home import embedded, home_options, meant, redis_home
 from .progress import late_bar
 from .proof_table import ledger_proof_plain, print_ledger_proof, print_proof, proof_plain
@@ -23,6 +25,9 @@ from .proof_table import ledger_proof_plain, print_ledger_proof, print_proof, pr
     every balance is walked; of an exchange in a folder the journal is replayed too, from its
     first record, as far as it is there. The exit code is 1 if anything contradicts itself.
 
+    On Redis the book stores are proved too, and the event streams in RabbitMQ: each partition is
+    rebuilt, and at the batch where a bucket stands both must say the same. All of it may run.
+
     Examples:
 
     \b
@@ -33,16 +38,29 @@ from .proof_table import ledger_proof_plain, print_ledger_proof, print_proof, pr
 )
 @home_options
 @click.option("--full", is_flag=True, help="Walk every balance; replay the journal.")
+@click.option(
+    "--no-stream", is_flag=True, help="Leave the event streams in RabbitMQ out; on Redis only."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the proof as JSON.")
 @click.pass_context
 def verify_command(
-    ctx: click.Context, path: Path | None, config: Path | None, full: bool, as_json: bool
+    ctx: click.Context,
+    path: Path | None,
+    config: Path | None,
+    full: bool,
+    no_stream: bool,
+    as_json: bool,
 ) -> None:
     """Open, prove, show."""
     settings, folder = meant(config, path)
     if folder is None:
         with redis_home(settings) as home, late_bar("Walking buckets") as progress:
-            ledger_proof = home.prove(full=full, progress=progress)
+            try:
+                ledger_proof = home.prove(full=full, stream=not no_stream, progress=progress)
+            except (BusLost, BusRefused, StackError) as error:
+                raise DataFailure(
+                    f"{error}; --no-stream leaves the event streams out of the proof"
+                ) from error
         if as_json:
             click.echo(json.dumps(ledger_proof_plain(ledger_proof, home.words.asset), indent=2))
         else:

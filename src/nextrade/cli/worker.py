@@ -57,6 +57,7 @@ CONTRADICTION = 3
     help="Spread the partitions over so many processes, and start one again that dies.",
 )
 @click.option("--quiet", is_flag=True, help="Say only what goes wrong.")
+@click.option("--watched-by", "parent", type=click.IntRange(1), hidden=True)
 @click.pass_context
 def worker_command(
     ctx: click.Context,
@@ -65,10 +66,11 @@ def worker_command(
     everything: bool,
     processes: int,
     quiet: bool,
+    parent: int | None,
 ) -> None:
     """Check what was asked, then serve until told to stop."""
     from ..service.listings_file import listings_of
-    from ..service.worker.supervisor import deal, supervise
+    from ..service.worker.supervisor import deal, end_with, supervise
 
     if everything == bool(numbers):
         raise click.UsageError("say which partitions: --partition N, once or more, or --all")
@@ -84,6 +86,8 @@ def worker_command(
     )
     logging.getLogger("pika").setLevel(logging.ERROR)
     stop = _stop_on_signals()
+    if parent is not None:
+        end_with(parent, stop)
     if processes == 1:
         from ..service.worker.serving import serve
 

@@ -1,23 +1,19 @@
-"""Which rabbitmq-server this machine has, and the line that installs it."""
+"""Which rabbitmq-server this machine has."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ask_version", "missing", "server_script"]
+from .install_line import install_line
 
+__all__ = ["PROGRAM", "ask_version", "missing", "server_script"]
+
+PROGRAM: Final = "rabbitmq-server"
 _USUAL: Final = ("/usr/lib/rabbitmq/bin", "/usr/local/lib/rabbitmq/bin")
-_LINES: Final = {
-    "apt-get": "apt-get install rabbitmq-server",
-    "dnf": "dnf install rabbitmq-server",
-    "apk": "apk add rabbitmq-server",
-    "pacman": "pacman -S rabbitmq",
-}
 _REPLY_S: Final = 2.0
 
 
@@ -39,17 +35,7 @@ def missing() -> str:
         return "no private RabbitMQ on Windows; use WSL, or name one in [rabbit] addresses"
     if server_script() is not None:
         return ""
-    return f"rabbitmq-server is not installed; install it with: {_install_line()}"
-
-
-def _install_line() -> str:
-    for manager, line in _LINES.items():
-        if shutil.which(manager):
-            root = hasattr(os, "geteuid") and os.geteuid() == 0
-            return line if root else f"sudo {line}"
-    if shutil.which("brew") or sys.platform == "darwin":
-        return "brew install rabbitmq"
-    return "install the package rabbitmq-server of your system"
+    return f"{PROGRAM} is not installed; install it with: {install_line(PROGRAM)}"
 
 
 def ask_version(address: str) -> str | None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import StackError
+from .processes import memory_bytes
 from .rabbit_private import USERNAME, PrivateBroker
 from .rabbit_program import ask_version, missing, server_script
 from .server_folder import (
@@ -133,7 +134,7 @@ class RabbitServer:
             state="stopped" if pid is None else "running" if answers else "silent",
             port=port,
             pid=pid,
-            memory_bytes=None if pid is None else _memory_bytes(pid),
+            memory_bytes=None if pid is None else memory_bytes(pid),
             folder=self.home,
         )
 
@@ -302,13 +303,3 @@ def _port_again(wanted: int | None) -> int:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
-
-
-def _memory_bytes(pid: int) -> int | None:
-    """Memory of a process as the system counts it; None where it does not tell."""
-    try:
-        text = Path("/proc", str(pid), "status").read_text(errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None

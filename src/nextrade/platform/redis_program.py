@@ -1,13 +1,15 @@
-"""Which redis-server this machine has, and the line that installs it."""
+"""Which redis-server this machine has."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 
+from .install_line import install_line
+
+PROGRAM = "redis-server"
 OLDEST_REDIS = 7
 """From this version on Redis keeps function libraries, which the ledger needs."""
 
@@ -25,23 +27,6 @@ def redis_version() -> tuple[int, ...] | None:
     return tuple(map(int, found.groups())) if found else None
 
 
-def install_line() -> str:
-    """The one line that installs redis-server here."""
-    lines = {
-        "apt-get": "apt-get install redis-server",
-        "dnf": "dnf install redis",
-        "apk": "apk add redis",
-        "pacman": "pacman -S redis",
-    }
-    for manager, line in lines.items():
-        if shutil.which(manager):
-            root = hasattr(os, "geteuid") and os.geteuid() == 0
-            return line if root else f"sudo {line}"
-    if shutil.which("brew") or sys.platform == "darwin":
-        return "brew install redis"
-    return "install the package redis-server, version 7 or newer, of your system"
-
-
 def missing() -> str:
     """What is missing for servers to be started, with the remedy; empty if nothing is."""
     if sys.platform == "win32":
@@ -50,8 +35,8 @@ def missing() -> str:
         )
     version = redis_version()
     if version is None:
-        return f"redis-server is not installed; install it with: {install_line()}"
+        return f"{PROGRAM} is not installed; install it with: {install_line(PROGRAM)}"
     if version[0] < OLDEST_REDIS:
         text = ".".join(map(str, version))
-        return f"redis-server is {text}; {OLDEST_REDIS} or newer is needed: {install_line()}"
+        return f"redis-server is {text}; {OLDEST_REDIS} or newer is needed: {install_line(PROGRAM)}"
     return ""

@@ -18,10 +18,12 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import NexTradeError
+from ..platform import rabbit_program
 from ..platform.redis_program import missing, redis_version
-from ..platform.redis_stack import RedisStack
+from ..platform.servers import Servers
 from ..platform.settings import Settings, read_settings
-from .doctor_rabbit import examine_rabbit
+from .doctor_rabbit import check_rabbit_client, check_rabbit_program, examine_rabbit
+from .doctor_rabbit import is_meant as rabbit_is_meant
 from .doctor_redis import examine_servers
 from .finding import Finding
 
@@ -49,14 +51,20 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
     needed = settings.ledger.home == "redis"
     yield check_redis_program(missing(), needed=needed and not settings.ledger.shards)
     yield check_redis_client(needed)
+    if rabbit_is_meant(settings):
+        private = not settings.rabbit.addresses
+        yield check_rabbit_program(rabbit_program.missing(), needed=needed and private)
+        yield check_rabbit_client(needed)
     running: tuple[str, ...] = ()
     if not settings.ledger.shards:
-        stack = RedisStack(settings.stack.folder, settings.stack.shards)
+        stack = Servers(settings.stack)
         yield check_stack(stack, needed)
         if needed:
-            running = tuple(one.address or "" for one in stack.status() if one.state == "running")
+            found = stack.redis.status()
+            running = tuple(one.address or "" for one in found if one.state == "running")
     yield from examine_servers(settings, running)
-    yield from examine_rabbit(settings)
+    if rabbit_is_meant(settings):
+        yield from examine_rabbit(settings)
 
 
 def check_python(version: tuple[int, ...], implementation: str) -> Finding:
@@ -245,15 +253,15 @@ def check_redis_client(needed: bool) -> Finding:
     return Finding("redis client", "ok", version)
 
 
-def check_stack(stack: RedisStack, needed: bool) -> Finding:
-    """The private servers run, if the ledger is to live there."""
-    found = stack.status()
-    running = sum(one.state == "running" for one in found[: stack.count])
-    text = f"{running} of {stack.count} servers run"
-    if running == stack.count:
+def check_stack(stack: Servers, needed: bool) -> Finding:
+    """The private servers run, if the exchange is to live there."""
+    found = stack.wanted(stack.status())
+    running = sum(one.state == "running" for one in found)
+    text = f"{running} of {len(found)} servers run"
+    if running == len(found):
         return Finding("stack", "ok", text)
     silent = [one for one in found if one.state == "silent"]
     if silent:
-        fix = f"see {silent[0].folder / 'redis.log'}"
+        fix = f"see the log in {silent[0].folder}"
         return Finding("stack", "wrong", f"{silent[0].name} runs and does not answer", fix)
     return Finding("stack", "wrong" if needed else "note", text, "nextrade stack up")

@@ -1,88 +1,156 @@
-"""What the doctor looks at of RabbitMQ: program, login, version, queues, alarms, disk."""
+"""What the doctor looks at on RabbitMQ, and of the workers behind it: one check a function."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import TimeoutError as NotYet
+from collections.abc import Iterator, Mapping
+from importlib import metadata
 
-from ..errors import BusLost, BusRefused, MissingExtra, NexTradeError
-from ..platform import rabbit_program
-from ..platform.rabbit_private import PRIVATE_NAME
-from ..platform.rabbit_server import DISK_LIMIT_BYTES, RabbitServer
+from ..errors import MissingExtra, NexTradeError
+from ..platform.rabbit_private import PRIVATE_NAME, PrivateBroker
+from ..platform.rabbit_server import DISK_LIMIT_BYTES
 from ..platform.settings import Settings
-from .finding import Finding
+from .finding import Finding, State
+from .listings_file import listings_of
 
-__all__ = ["examine_rabbit"]
+OLDEST_RABBIT = (3, 10)
+"""From this version on quorum queues dead-letter without a moment of loss."""
+MUCH_BACKLOG = 10_000
 
-_ANSWER_S = 5.0
+
+def is_meant(settings: Settings) -> bool:
+    """Whether the settings ask for a RabbitMQ at all."""
+    return settings.stack.rabbit or bool(settings.rabbit.addresses)
+
+
+def check_rabbit_program(lacking: str, *, needed: bool) -> Finding:
+    """There is a rabbitmq-server for ``nextrade stack`` to start."""
+    if lacking:
+        found, _, fix = lacking.partition("; ")
+        return Finding("rabbitmq-server", "wrong" if needed else "note", found, fix)
+    return Finding("rabbitmq-server", "ok", "installed")
+
+
+def check_rabbit_client(needed: bool) -> Finding:
+    """The Python package that talks to RabbitMQ is there, if queues are meant."""
+    try:
+        version = metadata.version("pika")
+    except metadata.PackageNotFoundError:
+        fix = "pip install 'nextrade[rabbit]'"
+        return Finding("rabbit client", "wrong" if needed else "note", "not installed", fix)
+    return Finding("rabbit client", "ok", version)
 
 
 def examine_rabbit(settings: Settings) -> Iterator[Finding]:
-    """Look at the broker that the settings mean. Changes nothing."""
-    if not settings.rabbit.addresses:
-        lacking = rabbit_program.missing()
-        if lacking:
-            found, _, fix = lacking.partition("; ")
-            yield Finding("rabbitmq-server", "note", found, fix)
-            return
-        server = RabbitServer(settings.stack.folder / PRIVATE_NAME)
-        status = server.status()
-        if status.state == "stopped":
-            yield Finding("rabbit", "note", "does not run", "nextrade stack up")
-            return
-        if status.state == "silent":
-            yield Finding("rabbit", "wrong", "runs and does not answer", f"see {server.log}")
-            return
-        free = shutil.disk_usage(server.home).free
-        text = f"{free / 2**30:.1f} GiB free, {DISK_LIMIT_BYTES / 2**30:.1f} GiB needed"
-        if free < DISK_LIMIT_BYTES:
-            yield Finding("rabbit disk", "wrong", text, "make room: it takes no messages")
-        else:
-            yield Finding("rabbit disk", "ok", text)
-    yield from _broker(settings)
-
-
-def _broker(settings: Settings) -> Iterator[Finding]:
+    """Look at the broker, its queues, and who works behind them."""
+    grave: State = "wrong" if settings.ledger.home == "redis" else "note"
+    if (
+        not settings.rabbit.addresses
+        and PrivateBroker(settings.stack.folder / PRIVATE_NAME).port is None
+    ):
+        return  # said by the check of the stack
     try:
         from ..platform.rabbit.asking import Asking
         from ..platform.rabbit.target import target_of
         from .topology import Topology
-    except MissingExtra:
-        yield Finding("rabbit client", "note", "not installed", "pip install 'nextrade[rabbit]'")
+    except MissingExtra:  # said by the check of the client
         return
-    partitions = sorted({market.get("partition", 0) for market in settings.markets.values()})
+    topology = Topology(settings.rabbit.prefix)
+    partitions = listings_of(settings).partitions
     try:
         target = target_of(settings)
-        with Asking(target, "doctor") as broker:
-            yield Finding("rabbit", "ok", f"RabbitMQ {broker.version}")
-        differing = Topology(settings.rabbit.prefix).check(target, partitions)
+        where = ", ".join(target.addresses)
+        with Asking(target, "nextrade doctor") as broker:
+            version, takes = broker.version, broker.takes_messages()
     except NexTradeError as error:
-        yield Finding("rabbit", "wrong", str(error), "start it, or change [rabbit]")
+        fix = "nextrade stack up, or change [rabbit]; nextrade config show says what holds"
+        yield Finding("rabbitmq", grave, str(error), fix)
         return
-    if differing:
-        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-        fix = "queues are made when the exchange is founded; delete one that differs"
-        yield Finding("rabbit queues", "note", differing[0] + more, fix)
-    else:
-        yield Finding("rabbit queues", "ok", f"those of {len(partitions)} partitions")
-    yield _alarm(settings)
+    yield check_version(where, version)
+    if not settings.rabbit.addresses:
+        yield check_disk(shutil.disk_usage(settings.stack.folder).free)
+    yield check_alarm(takes)
+    if not takes:
+        return
+    try:
+        differences = topology.check(target, partitions)
+        depths = topology.depths(target, partitions)
+        with Asking(target, "nextrade doctor") as broker:
+            consumers = {number: broker.consumers(topology.orders(number)) for number in partitions}
+    except NexTradeError as error:
+        yield Finding("queues", grave, str(error), "look at the log of RabbitMQ")
+        return
+    yield check_queues(differences, len(partitions), grave)
+    if not differences:
+        backlog = {number: depths[topology.orders(number)] or 0 for number in partitions}
+        dead = {number: depths[topology.dead(number)] or 0 for number in partitions}
+        yield check_consumers(consumers, grave)
+        yield check_backlog(backlog)
+        yield check_dead_letters(dead)
 
 
-def _alarm(settings: Settings) -> Finding:
-    """Whether it takes messages: one without a queue comes back, unless it is short of room."""
-    from ..platform.rabbit.connection import RabbitConnection
-    from ..platform.rabbit.publisher import Publisher
-    from ..platform.rabbit.target import target_of
+def check_version(where: str, version: str) -> Finding:
+    """The broker is new enough."""
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    found = f"{version or 'unknown'} at {where}"
+    if numbers < OLDEST_RABBIT:
+        fix = f"RabbitMQ {'.'.join(map(str, OLDEST_RABBIT))} or newer is needed"
+        return Finding("rabbitmq", "wrong", found, fix)
+    return Finding("rabbitmq", "ok", found)
 
-    with RabbitConnection(target_of(settings), "doctor") as connection:
-        publisher = Publisher(connection)
-        try:
-            publisher.wait_ready(_ANSWER_S)
-            publisher.send(f"{settings.rabbit.prefix}.nowhere", b"", "doctor").result(_ANSWER_S)
-        except BusRefused:
-            return Finding("rabbit alarm", "ok", "it takes messages")
-        except (NotYet, BusLost):
-            fix = "give the broker memory or disk; rabbitmqctl status tells which"
-            return Finding("rabbit alarm", "wrong", "it takes no messages", fix)
-    return Finding("rabbit alarm", "ok", "it takes messages")
+
+def check_disk(free: int) -> Finding:
+    """The private broker has the room without which it takes no messages."""
+    found = f"{free / 2**30:.1f} GiB free, {DISK_LIMIT_BYTES / 2**30:.1f} GiB needed"
+    if free < DISK_LIMIT_BYTES:
+        return Finding("rabbitmq disk", "wrong", found, "make room: it takes no messages")
+    return Finding("rabbitmq disk", "ok", found)
+
+
+def check_alarm(takes: bool) -> Finding:
+    """The broker takes messages: neither its memory nor its disk runs short."""
+    if not takes:
+        fix = "free memory or disk where it runs; rabbitmqctl status says which"
+        return Finding("rabbitmq alarm", "wrong", "an alarm: it takes no messages", fix)
+    return Finding("rabbitmq alarm", "ok", "none: it takes messages")
+
+
+def check_queues(differences: list[str], partitions: int, grave: State) -> Finding:
+    """Every queue of the exchange is there, as it is to be."""
+    if not differences:
+        return Finding("queues", "ok", f"of {partitions} partitions as they are to be")
+    found = differences[0]
+    if len(differences) > 1:
+        found += f"; and {len(differences) - 1} more"
+    if all(one.endswith("is not there") for one in differences):
+        return Finding("queues", grave, found, "nextrade stack up, or nextrade worker --all")
+    fix = "delete that queue when it is empty, or choose another prefix in [rabbit]"
+    return Finding("queues", "wrong", found, fix)
+
+
+def check_consumers(consumers: Mapping[int, int], grave: State) -> Finding:
+    """Every partition has a worker that takes its frames."""
+    idle = [number for number, count in consumers.items() if not count]
+    if idle:
+        named = f"partition{'s' if len(idle) > 1 else ''} {', '.join(map(str, idle))}"
+        fix = "nextrade stack up, or nextrade worker --all; nextrade stack logs says what happened"
+        return Finding("workers", grave, f"none for {named}", fix)
+    return Finding("workers", "ok", f"each of {len(consumers)} partitions is served")
+
+
+def check_backlog(backlog: Mapping[int, int]) -> Finding:
+    """Frames do not pile up before the workers."""
+    frames = sum(backlog.values())
+    found = f"{frames} frames wait"
+    if frames > MUCH_BACKLOG:
+        worst = max(backlog, key=lambda number: backlog[number])
+        fix = f"most for partition {worst}: see nextrade stack logs, or send less"
+        return Finding("backlog", "note", found, fix)
+    return Finding("backlog", "ok", found)
+
+
+def check_dead_letters(dead: Mapping[int, int]) -> Finding:
+    """No frame waits for a person."""
+    if count := sum(dead.values()):
+        return Finding("dead letters", "note", f"{count} wait", "nextrade dlq shows them")
+    return Finding("dead letters", "ok", "none")

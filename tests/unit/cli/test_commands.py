@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 import nextrade
 from nextrade.cli import root
 
+from ...rabbit_here import need_rabbit
 from ...redis_here import need_redis
 
 EXAMPLE = re.compile(r"^\s+nextrade (.+)$", re.MULTILINE)
@@ -39,8 +40,8 @@ def test_no_arguments_teach() -> None:
     assert "nextrade COMMAND --help" in said
 
 
-WITH_BROKER = {"dlq", "submit", "tail"}
-"""Commands whose examples need a running exchange: tests/integration/gateway runs them."""
+WITH_BROKER = {"dlq", "submit", "tail", "worker"}
+"""Commands whose examples need a running exchange: tests/integration runs them."""
 
 
 @pytest.mark.parametrize("name", ["", *(name for name in root.commands if name not in WITH_BROKER)])
@@ -52,6 +53,7 @@ def test_the_examples_of_the_help_run(name: str) -> None:
     assert examples
     if name in ("stack", "shards"):
         need_redis()
+        need_rabbit()
     try:
         for example in examples:
             words = shlex.split(example)

@@ -81,7 +81,7 @@ def test_inspect_shows_accounts_holds_and_buckets(servers: list) -> None:
     for words in (["--hold", "nothing"], ["--bucket", "24"], ["--order", "5"]):
         assert call("inspect", *words).exit_code == 1
     assert "there are 0 to 23" in call("inspect", "--bucket", "24").stderr
-    assert "open orders are kept by the workers' store" in call("inspect", "--order", "5").stderr
+    assert "nothing is open under 5" in call("inspect", "--order", "5").stderr
 
 
 @pytest.mark.usefixtures("_founded")
@@ -91,7 +91,7 @@ def test_verify_ends_with_1_where_balances_were_changed(servers: list) -> None:
     sound = call("verify")
     assert sound.exit_code == 0, sound.output
     assert "Everything is accounted for (totals)." in sound.stdout
-    assert "Note: what open orders hold was not compared" in sound.stdout
+    assert "partition 0: batch 0, 0 open orders" in sound.stdout
     assert told("verify", "--full", "--json")["assets"][0]["available"] == "10000000"
 
     account = told("inspect", "--account", "1")

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from nextrade.platform.redis_question import ask_info
-from nextrade.platform.redis_stack import RedisStack
+from nextrade.platform.servers import Servers
+from nextrade.platform.setting_sections import StackSettings
 from nextrade.service import doctor, doctor_redis
 from nextrade.service.doctor import Finding
 
@@ -161,7 +162,8 @@ def test_redis_is_wrong_only_where_it_is_needed(needed: bool, state: str, tmp_pa
     """Without redis-server or a running stack a ledger in memory is fine, one in Redis is not."""
     lacking = "redis-server is not installed; install it with: apt-get install redis-server"
     program = doctor.check_redis_program(lacking, needed=needed)
-    stack = doctor.check_stack(RedisStack(tmp_path, 2), needed)
+    settings = StackSettings(tmp_path, 2, "always", rabbit=False, workers=0)
+    stack = doctor.check_stack(Servers(settings), needed)
 
     assert program.state == state
     assert program.fix == "install it with: apt-get install redis-server"

@@ -54,6 +54,10 @@ class Done(NamedTuple):
     entry: bytes
     settles: list[Settle]
     messages: list[bytes]
+    reserves: Sequence[Reserve] = ()
+    """What its frames had asked of the ledger."""
+    granted: bytes = b""
+    """A byte for each of these requests: 1 held, 0 refused."""
 
 
 class Replica:
@@ -156,7 +160,9 @@ class Replica:
         if len(rows):
             buckets = buckets_of_accounts(plan.asked.account[rows], self.buckets)
             self.sums.reserve(buckets, plan.asked.asset[rows], plan.asked.amount[rows])
-        return self._done(entry, outcome, endings)
+        granted = entry.granted[plan.rows].tobytes()
+        done = self._done(entry, outcome, endings)
+        return done._replace(reserves=plan.reserves, granted=granted)
 
     def _tiers_of(self, commands: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
         if not self.tiers:

@@ -3,20 +3,35 @@
 What a batch did is known from its entry, how far the ledger has followed from the watermark of each
 bucket. Each batch names, at each bucket, the batch before it there; so the batches that touch a
 bucket form a chain, and a watermark must be one of its links. What comes after the link is missing
-and is applied. A watermark that is no link, or lies beyond the store, means that a server has lost
-time: nothing can make that good without a person.
+and is applied.
+
+A bucket that came back with older data stands at an earlier link. It may also have forgotten what
+frames of these batches had reserved, and then is given it together with what the batch did: the
+answers are known from the entries. A watermark that is no link, or lies beyond the store, means
+that a server has lost time, or too much of it: nothing can make that good without a person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain as chained
 from typing import NamedTuple
 
+import numpy as np
+
 from ...errors import PartitionStopped
-from .ports import Acquired, Mark, Settle
+from ..postings import POSTING_DTYPE, REQUEST_DTYPE
+from .ports import Acquired, Mark, Reserve, Settle
 from .replica import Done, Replica
 
-__all__ = ["History", "missing_settles", "replayed"]
+__all__ = ["History", "cannot_follow", "is_behind", "missing_settles", "replayed"]
+
+
+class _Asked(NamedTuple):
+    """What the frames of a batch had asked of the ledger, and got."""
+
+    reserves: Sequence[Reserve]
+    granted: bytes
 
 
 class History(NamedTuple):
@@ -26,6 +41,9 @@ class History(NamedTuple):
     """By bucket: the last batch that had touched it when the snapshot was made."""
     settles: tuple[Settle, ...]
     """What each batch since did to each bucket that it touched, in order."""
+    asked: dict[int, _Asked]
+    """By batch: what its frames had asked. Other frames are those of a verdict, which gives back
+    all that they had."""
     uncleared: tuple[Done, ...]
     """The batches whose events are not known to be confirmed."""
 
@@ -34,10 +52,13 @@ def replayed(replica: Replica, acquired: Acquired) -> History:
     """Bring a restored replica up to the last batch; raises StoreError."""
     heads = tuple(replica.heads)
     settles: list[Settle] = []
+    asked = {}
     uncleared = []
     for entry in acquired.entries:
         done = replica.replay(entry)
         settles += done.settles
+        if done.reserves:
+            asked[done.batch] = _Asked(done.reserves, done.granted)
         if done.batch > acquired.cleared:
             uncleared.append(done)
     if replica.batch != acquired.batch:
@@ -45,7 +66,12 @@ def replayed(replica: Replica, acquired: Acquired) -> History:
             f"partition {replica.number}: the book store names batch {acquired.batch} as the last,"
             f" and its entries end with {replica.batch}; restore the store's data from a backup"
         )
-    return History(heads, tuple(settles), tuple(uncleared))
+    return History(heads, tuple(settles), asked, tuple(uncleared))
+
+
+def is_behind(history: History, marks: Sequence[Mark]) -> bool:
+    """Whether a bucket lacks batches of before the snapshot, which an earlier one may know."""
+    return any(mark.watermark < head for head, mark in zip(history.heads, marks, strict=True))
 
 
 def missing_settles(
@@ -64,9 +90,54 @@ def missing_settles(
         links = [history.heads[bucket], *(settle.batch for settle in chain)]
         if mark.watermark not in links:
             raise PartitionStopped(_contradiction(number, bucket, mark, links, acquired))
+        waiting = set(mark.waiting)
         for settle in chain[links.index(mark.watermark) :]:
+            forgotten = set(settle.frames) - waiting
+            waiting.difference_update(settle.frames)
+            if forgotten:
+                settle = _with_holds(settle, forgotten, history.asked.get(settle.batch))
             missing.setdefault(settle.batch, []).append(settle)
     return [missing[batch] for batch in sorted(missing)]
+
+
+def cannot_follow(number: int, batch: int, error: Exception) -> PartitionStopped:
+    """What to raise when the ledger has too little for what is missing.
+
+    No settlement can fail for that, but at a bucket which has lost other money too.
+    """
+    return PartitionStopped(
+        f"partition {number}: a shard has lost time, and what came to its accounts since from"
+        f" elsewhere is missing for batch {batch}: {error}. Let the other partitions catch up"
+        " first; if that is not enough, restore its data from a later moment"
+    )
+
+
+def _with_holds(settle: Settle, forgotten: set[int], asked: _Asked | None) -> Settle:
+    """The same for a bucket that has forgotten what these of its frames reserved."""
+    frames = tuple(frame for frame in settle.frames if frame not in forgotten)
+    if asked is None:
+        # A verdict gives back what its one frame holds, and here it holds nothing any more.
+        return settle._replace(postings=b"", frames=frames)
+    postings = np.frombuffer(settle.postings, POSTING_DTYPE).tolist()
+    sums: dict[tuple[int, int], list[int]] = {}
+    for account, asset, available, held in chained(
+        postings, _holds(settle.bucket, forgotten, asked)
+    ):
+        balance = sums.setdefault((account, asset), [0, 0])
+        balance[0] += available
+        balance[1] += held
+    rows = [(*key, *balance) for key, balance in sorted(sums.items())]
+    return settle._replace(postings=np.array(rows, POSTING_DTYPE).tobytes(), frames=frames)
+
+
+def _holds(bucket: int, frames: set[int], asked: _Asked) -> Iterator[tuple[int, int, int, int]]:
+    """What a bucket had granted to these frames, as postings."""
+    granted = iter(asked.granted)
+    for reserve in asked.reserves:
+        for frame, text in reserve.frames:
+            for account, asset, amount in np.frombuffer(text, REQUEST_DTYPE).tolist():
+                if next(granted) and reserve.bucket == bucket and frame in frames:
+                    yield account, asset, -amount, amount
 
 
 def _contradiction(
@@ -82,7 +153,7 @@ def _contradiction(
         return (
             f"partition {number}: bucket {bucket} stands at batch {mark.watermark}, and the book"
             f" store has no entries before batch {acquired.snapshot_batch + 1}, which need"
-            f" {links[0]}: the shard has lost time. Restore its data from a later moment"
+            f" {links[0]}: the shard has lost too much time. Restore its data from a later moment"
         )
     return (
         f"partition {number}: bucket {bucket} stands at batch {mark.watermark}, which never touched"

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from ...dtypes import COMMAND_DTYPE
 from ...errors import (
     BusLost,
+    InsufficientFunds,
     LedgerUnavailable,
     NexTradeError,
     ReferenceReused,
@@ -33,10 +34,10 @@ from .frames import FrameKind, Verdict
 from .ids import milliseconds_of
 from .judging import REASONS, Burial, Group, frame_record, identity_of_bytes, judge
 from .limits import Limits
-from .ports import BatchLedger, BookStore, Bus, Clock, Delivery, Reserve, Settle
+from .ports import Acquired, BatchLedger, BookStore, Bus, Clock, Delivery, Mark, Reserve, Settle
 from .replica import Done, Replica
 from .replica_snapshot import restore_replica, snapshot_replica
-from .takeover import missing_settles, replayed
+from .takeover import History, cannot_follow, is_behind, missing_settles, replayed
 
 __all__ = ["Stopping", "Worker"]
 
@@ -335,24 +336,46 @@ class Worker:
         acquired = self._insist(lambda: self._store.acquire(number))
         self.epoch, self.cleared = acquired.epoch, acquired.cleared
         self._noted_cleared = acquired.cleared
-        buckets = self._ledger.buckets
-        replica = restore_replica(self._listings, number, buckets, acquired.snapshot, self.limits)
-        history = replayed(replica, acquired)
+        replica, history = self._rebuilt(acquired)
         marks = self._insist(lambda: self._ledger.fence(number, acquired.epoch))
-        waiting = {(at, identity) for at, mark in enumerate(marks) for identity in mark.waiting}
-        for settles in missing_settles(number, acquired, history, marks):
-            self._insist(lambda s=settles: self._ledger.turn(number, acquired.epoch, s, []))  # type: ignore[misc]
-            waiting -= _ended(settles)
+        if is_behind(history, marks):
+            acquired = self._earlier(acquired)
+            replica, history = self._rebuilt(acquired)
+        self._settle_missing(acquired, history, marks)
         self.replica = replica
         self._since_snapshot = len(acquired.entries)
         self._bytes_since_snapshot = sum(map(len, acquired.entries))
         self._snapshot_bytes = len(acquired.snapshot)
-        self._waiting = waiting
         self._taken_over_ms = self._clock.now_ns() // _MILLISECOND
         for done in history.uncleared:
             self._publish(_Flight(done, []))
             self._confirm()
         self._proceed()
+
+    def _rebuilt(self, acquired: Acquired) -> tuple[Replica, History]:
+        """The state after the last batch, and what was done since the snapshot."""
+        replica = restore_replica(
+            self._listings, self.number, self._ledger.buckets, acquired.snapshot, self.limits
+        )
+        return replica, replayed(replica, acquired)
+
+    def _earlier(self, acquired: Acquired) -> Acquired:
+        """The same from the snapshot before: a bucket has lost more than the newest one tells."""
+        earlier = self._insist(lambda: self._store.look(self.number, earlier=True))
+        if earlier.epoch != acquired.epoch:
+            raise StaleEpoch(f"partition {self.number} was taken over, epoch {earlier.epoch}")
+        return earlier
+
+    def _settle_missing(self, acquired: Acquired, history: History, marks: list[Mark]) -> None:
+        number = self.number
+        waiting = {(at, identity) for at, mark in enumerate(marks) for identity in mark.waiting}
+        try:
+            for settles in missing_settles(number, acquired, history, marks):
+                self._insist(lambda s=settles: self._ledger.turn(number, acquired.epoch, s, []))  # type: ignore[misc]
+                waiting -= _ended(settles)
+        except InsufficientFunds as error:
+            raise cannot_follow(number, settles[0].batch, error) from error
+        self._waiting = waiting
 
     # --- servers that do not answer ------------------------------------------------------------
 

@@ -19,6 +19,8 @@ except ImportError as error:
 __all__ = ["Asking"]
 
 _NOT_FOUND = 404
+_BLOCKED_S = 2.0
+"""How long a visit waits for a broker that says that it takes no messages."""
 
 
 class Asking:
@@ -28,6 +30,7 @@ class Asking:
         refused: BusRefused | None = None
         last: BaseException | None = None
         for parameters in target.parameters(name):
+            parameters.blocked_connection_timeout = _BLOCKED_S
             try:
                 self._connection = pika.BlockingConnection(parameters)
             except (pika.exceptions.AMQPError, OSError) as error:
@@ -68,13 +71,35 @@ class Asking:
 
     def count(self, name: str) -> int | None:
         """Messages that are ready in a queue; None if there is no such queue."""
+        found = self._look(name)
+        return None if found is None else int(found.message_count)
+
+    def consumers(self, name: str) -> int:
+        """How many take messages of a queue, or stand by to; none if there is no such queue."""
+        found = self._look(name)
+        return 0 if found is None else int(found.consumer_count)
+
+    def takes_messages(self) -> bool:
+        """Whether the broker takes messages; it does not while it is short of memory or disk."""
         try:
-            answer = self._ask(lambda one: one.queue_declare(name, passive=True))
+            channel = self._connection.channel()
+            channel.confirm_delivery()
+            # To a queue that nobody has: it is confirmed and dropped.
+            channel.basic_publish("", "nextrade.nobody", b"")
+            channel.close()
+        except pika.exceptions.ConnectionBlockedTimeout:
+            return False
+        except (pika.exceptions.AMQPError, OSError) as error:
+            raise BusLost(f"RabbitMQ: {said(error)}") from error
+        return True
+
+    def _look(self, name: str) -> Any:
+        try:
+            return self._ask(lambda one: one.queue_declare(name, passive=True)).method
         except BusRefused as error:
             if str(error).startswith(str(_NOT_FOUND)):
                 return None
             raise
-        return int(answer.method.message_count)
 
     def delete(self, name: str) -> None:
         """Delete a queue, whatever is in it; one that is not there is no error."""

@@ -15,6 +15,7 @@ from ...errors import ExchangeError
 from ..ledger.memory import MemoryLedger
 from .door import change_command, order_command
 from .machine import Machine
+from .open_order import open_order_plain
 from .placed import Placed
 from .records import TIER, plain
 
@@ -167,21 +168,8 @@ class Exchange(Machine):
         ]
 
     def _order(self, row: np.void) -> dict[str, Any]:
-        listing = self.listings.listings[int(row["market"])]
-        asset = self.listings.assets[int(row["asset"])]
-        order = self.book(listing.name).order(int(row["order_id"]))
-        market = listing.market
-        return {
-            "order_id": int(row["order_id"]),
-            "account": int(row["account"]),
-            "market": listing.name,
-            "side": Side(int(row["side"])).name,
-            "price": market.price_text(int(order["price_ticks"])),
-            "quantity": market.qty_text(int(order["visible_lots"]) + int(order["hidden_lots"])),
-            "dormant": bool(order["dormant"]),
-            "tier": int(row["tier"]),
-            "holds": f"{asset.text(int(row['held']))} {asset.name}",
-        }
+        number = int(self._core.partition_of[int(row["market"])])
+        return open_order_plain(self.listings, self._core.partitions[number], row)
 
     # --- orders ----------------------------------------------------------------------------
 

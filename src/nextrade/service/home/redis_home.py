@@ -1,4 +1,4 @@
-"""An exchange whose balances live in Redis, for people: names, decimal text, plain values."""
+"""An exchange that lives in Redis, for people: names, decimal text, plain values."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from ...errors import ExchangeError
 from ...platform.settings import Settings
 from ..exchange import Balance
 from ..ledger.redis import looking
+from ..ledger.redis.bucket_state import bucket_states
 from ..ledger.redis.proof import LedgerProof, prove
 from ..ledger.redis.scanning import Progress, all_balances
 from ..ledger.redis.shards import PATIENCE_S
 from ..listings_file import listings_of
+from ..proof.exchange import ExchangeProof, prove_exchange, with_batches
+from ..proof.stores import StoredOrders
+from ..store import RedisBookStore
 from .bucket_view import BucketView
-from .opening import open_ledger
+from .opening import open_ledger, placement_of
 from .words import Words
 
 __all__ = ["RedisHome"]
 
 
 class RedisHome:
-    """The ledger of the settings. Open orders are not here: workers write them elsewhere."""
+    """The ledger of the settings, and the book stores, in which workers keep open orders."""
 
     def __init__(self, settings: Settings, patience_s: float = PATIENCE_S) -> None:
         self.words = Words(listings_of(settings))
         self.ledger = open_ledger(settings, patience_s)
+        self._settings, self._patience_s = settings, patience_s
+        self._store: RedisBookStore | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +47,15 @@ class RedisHome:
     def close(self) -> None:
         """Close all connections."""
         self.ledger.close()
+        if self._store is not None:
+            self._store.close()
+
+    @property
+    def store(self) -> RedisBookStore:
+        """The book stores, opened when they are first asked for."""
+        if self._store is None:
+            self._store = RedisBookStore(placement_of(self._settings), self._patience_s)
+        return self._store
 
     def deposit(self, account: int, asset: str, amount: str, reference: str) -> bool:
         """Credit what came in from outside; False if the reference was credited before."""
@@ -72,22 +87,34 @@ class RedisHome:
             ).tolist()
         ]
 
-    def prove(self, *, full: bool, progress: Progress) -> LedgerProof:
-        """Prove the money: by running totals, or by a walk over every balance too."""
-        return prove(
-            self.ledger.shards,
+    def prove(self, *, full: bool, stream: bool, progress: Progress) -> LedgerProof | ExchangeProof:
+        """Prove ledger, book stores and, with ``stream``, the event streams; it may all run.
+
+        Running totals are compared, with ``full`` every balance too. Where no book store was
+        founded the ledger is proved alone.
+        """
+        shards, partitions = self.ledger.shards, self.words.listings.partitions
+        states = bucket_states(shards, None, 1 + max(partitions))
+        if not any(self.store.founding(n) for n in partitions) and not with_batches(states):
+            return prove(shards, full=full, names=self.words.asset, progress=progress)
+        open_stream = None
+        if stream:
+            # Imported when it is used: RabbitMQ needs packages that a ledger alone does not.
+            from ..proof.rabbit import Streams
+
+            open_stream = Streams(self._settings).open
+        return prove_exchange(
+            shards,
+            self.store,
+            partitions,
             full=full,
-            order_holds=self.order_holds(),
+            open_stream=open_stream,
             names=self.words.asset,
             progress=progress,
         )
 
-    def order_holds(self) -> dict[tuple[int, int], int] | None:
-        """What open orders hold, by account and asset; None while nobody stores them."""
-        return None
-
     def inspect_account(self, account: int) -> dict[str, Any]:
-        """Balances of an account and where they are, as plain values."""
+        """Balances and open orders of an account, and where they are, as plain values."""
         bucket = self.ledger.map.of_account(account)
         return {
             "account": account,
@@ -96,6 +123,7 @@ class RedisHome:
             "balances": {
                 name: balance._asdict() for name, balance in self.balances(account).items()
             },
+            "orders": self._orders().of_account(account),
         }
 
     def inspect_hold(self, reference: str) -> dict[str, Any]:
@@ -124,11 +152,11 @@ class RedisHome:
         }
 
     def inspect_order(self, order_id: int) -> dict[str, Any]:
-        """Say that nobody can look an order up here yet."""
-        raise ExchangeError(
-            f"order {order_id}: open orders are kept by the workers' store of books, which this"
-            " home does not have yet; --account shows what they hold"
-        )
+        """An open order as plain values; empty if there is none of this id."""
+        return self._orders().of_id(order_id)
+
+    def _orders(self) -> StoredOrders:
+        return StoredOrders(self.store, self.words.listings.partitions, self.ledger.map.buckets)
 
     def inspect_bucket(self, bucket: int) -> dict[str, Any]:
         """Everything about one bucket but its balances, decoded, as plain values."""

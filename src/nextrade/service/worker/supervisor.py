@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["deal", "supervise"]
+__all__ = ["deal", "end_with", "supervise"]
 
 _CONTRADICTION: Final = 3
 """The exit code of a worker whose state contradicts itself: to start it again changes nothing."""
@@ -59,6 +60,7 @@ class _Child:
         if self.exit_code is None and now >= self._due:
             self._begun = now
             command = [sys.executable, "-m", "nextrade", "worker", *self._arguments]
+            command += ["--watched-by", str(os.getpid())]
             # Of a group of its own: Ctrl-C in the terminal reaches the parent, which passes it on.
             self._process = subprocess.Popen(command, start_new_session=True)
 
@@ -94,3 +96,14 @@ def supervise(commands: Sequence[Sequence[str]], stop: threading.Event) -> int:
     for child in children:
         child.wait()
     return max((child.exit_code or 0 for child in children), default=0)
+
+
+def end_with(parent: int, stop: threading.Event) -> None:
+    """Have this process told to stop once that parent is gone: killed, it told nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent and not stop.wait(_LOOK_S):
+            pass
+        stop.set()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -16,7 +16,17 @@ from .proof_walk import OrderHolds, WalkSums, compare_bucket
 from .scanning import CLAIM, Progress, unseen
 from .shards import Shards
 
-__all__ = ["ATTEMPTS", "LedgerProof", "LedgerSums", "prove"]
+__all__ = [
+    "ATTEMPTS",
+    "LedgerProof",
+    "LedgerSums",
+    "counted_twice",
+    "fees_of",
+    "in_flight",
+    "prove",
+    "transfer_faults",
+    "within",
+]
 
 ATTEMPTS = 5
 """How often a ledger that changes is read again, in the hope of one moment."""
@@ -47,12 +57,19 @@ class LedgerSums:
     """Of the latter, that of frames; None if nothing was walked."""
     order_list: int | None = None
     """What open orders hold by their own list; None if none was given."""
+    to_settle: int | None = None
+    """Of ``in_orders``, what committed batches will take that are not settled; None if nobody
+    asked the book stores."""
 
     @property
     def holds(self) -> bool:
         """Whether everything is accounted for."""
         inside = self.available + self.held
         expected = self.outside + self.in_transfer + self.in_settlement
+        if self.to_settle is not None:
+            parts = (self.order_list or 0) + (self.in_frames or 0) + self.to_settle
+            if parts != self.in_orders:
+                return False
         return inside == expected and min(self.available, self.held, self.outside) >= 0
 
 
@@ -89,7 +106,7 @@ def prove(
     faults = [state.fault for state in states if state.fault]
     sound = [state for state in states if not state.fault]
     for state in sound:
-        faults += _within(state, names)
+        faults += within(state, names)
     remarks = []
     if faults and len(sound) < len(states):
         remarks.append("sums over all buckets were not compared, for some buckets are missing")
@@ -109,7 +126,7 @@ def prove(
         faults, remarks = faults + walked.faults, remarks + walked.remarks
     if order_holds is None:
         remarks.append("what open orders hold was not compared: no list of open orders was given")
-    fees = _fees(shards, sound)
+    fees = fees_of(shards, sound)
     return LedgerProof(
         tuple(_sums(sound, fees, order_holds, walked if full else None)),
         full,
@@ -124,7 +141,7 @@ def _one_moment(shards: Shards) -> tuple[list[BucketState], dict[int, int], bool
     """
     states = bucket_states(shards)
     for _ in range(ATTEMPTS):
-        moving = _moving(shards, states)
+        moving = counted_twice(shards, states)
         again = bucket_states(shards)
         if same_moment(states, again):
             return states, moving, True
@@ -132,7 +149,7 @@ def _one_moment(shards: Shards) -> tuple[list[BucketState], dict[int, int], bool
     return states, {}, False
 
 
-def _moving(shards: Shards, states: Sequence[BucketState]) -> dict[int, int]:
+def counted_twice(shards: Shards, states: Sequence[BucketState]) -> dict[int, int]:
     """By asset: amounts of transfers that have reached one account and not left the other."""
     open_ = [(state.bucket, name) for state in states for name in state.transfers]
     entries = shards.exchange(
@@ -153,7 +170,7 @@ def _moving(shards: Shards, states: Sequence[BucketState]) -> dict[int, int]:
     return moving
 
 
-def _within(state: BucketState, names: Names) -> list[str]:
+def within(state: BucketState, names: Names) -> list[str]:
     """What contradicts itself in one bucket's sums."""
     faults = []
     for asset, (available, held, outside, transfers, settled) in state.sums().items():
@@ -182,7 +199,7 @@ def _across(
         for (partition, asset), (available, held) in state.batches:
             settled[partition][asset] += available + held
     for partition, by_asset in settled.items():
-        if flight := _in_flight(states, partition):
+        if flight := in_flight(states, partition):
             remarks.append(flight)
             continue
         faults += [
@@ -191,6 +208,15 @@ def _across(
             for asset, amount in ((asset, wrapped(amount)) for asset, amount in by_asset.items())
             if amount
         ]
+    wrong, told = transfer_faults(transfers, moving, names)
+    return faults + wrong, remarks + told
+
+
+def transfer_faults(
+    transfers: Mapping[int, int], moving: Mapping[int, int], names: Names
+) -> tuple[list[str], list[str]]:
+    """Faults and remarks of what buckets count in transfer, against unfinished transfers."""
+    faults, remarks = [], []
     for asset in {**transfers, **moving}:
         told, expected = transfers.get(asset, 0), moving.get(asset, 0)
         if told != expected:
@@ -203,7 +229,7 @@ def _across(
     return faults, remarks
 
 
-def _in_flight(states: Sequence[BucketState], partition: int) -> str:
+def in_flight(states: Sequence[BucketState], partition: int) -> str:
     """Which batch has settled in some of its buckets only; empty if none."""
     # Without the epoch, which stands before batch and bits.
     texts = [dict(state.watermarks).get(partition, b"")[8:] for state in states]
@@ -217,7 +243,7 @@ def _in_flight(states: Sequence[BucketState], partition: int) -> str:
     )
 
 
-def _fees(shards: Shards, states: Sequence[BucketState]) -> dict[int, int]:
+def fees_of(shards: Shards, states: Sequence[BucketState]) -> dict[int, int]:
     """By asset: what account 0 has available."""
     bucket = shards.map.of_account(0)
     assets = [asset for state in states if state.bucket == bucket for asset in state.sums()]

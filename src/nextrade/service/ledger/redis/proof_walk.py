@@ -9,7 +9,14 @@ from .codes import HoldState, Purpose
 from .scanning import CLAIM, BucketWalk, walk
 from .shards import Shards
 
-__all__ = ["OrderHolds", "WalkSums", "compare_bucket"]
+__all__ = [
+    "OrderHolds",
+    "WalkSums",
+    "compare_bucket",
+    "compare_holds",
+    "compare_totals",
+    "walk_still",
+]
 
 OrderHolds = Mapping[tuple[int, int], int]
 """What open orders hold, by account and asset."""
@@ -45,28 +52,38 @@ def compare_bucket(
 ) -> None:
     """Walk a bucket and add to ``sums`` what it holds and what is wrong with it.
 
-    A bucket that changes while it is walked is walked again; one that never stands still is
-    a remark, not a fault.
+    One that never stands still is a remark, not a fault.
     """
+    still = walk_still(shards, bucket, attempts)
+    if still is None:
+        sums.remarks.append(
+            f"bucket {bucket} kept changing while it was walked: its balances were not compared"
+        )
+        return
+    compare_totals(shards, *still, names, sums)
+    compare_holds(shards, still[1], bucket, order_holds, names, sums)
+
+
+def walk_still(
+    shards: Shards, bucket: int, attempts: int, partitions: int = 0
+) -> tuple[BucketState, BucketWalk] | None:
+    """Walk a bucket that does not change meanwhile, trying so often; None if it always does."""
     for _ in range(attempts):
-        before = bucket_states(shards, [bucket])
+        before = bucket_states(shards, [bucket], partitions)
         found = walk(shards, bucket)
-        if same_moment(before, bucket_states(shards, [bucket])):
-            _compare(shards, before[0], found, order_holds, names, sums)
-            return
-    sums.remarks.append(
-        f"bucket {bucket} kept changing while it was walked: its balances were not compared"
-    )
+        if same_moment(before, bucket_states(shards, [bucket], partitions)):
+            return before[0], found
+    return None
 
 
-def _compare(
+def compare_totals(
     shards: Shards,
     state: BucketState,
     found: BucketWalk,
-    order_holds: OrderHolds | None,
     names: Callable[[int], str],
     sums: WalkSums,
 ) -> None:
+    """The balances and holds of a bucket against what it counts as it goes."""
     bucket, faults = state.bucket, sums.faults
     faults += found.faults
     available, held = _none(), _none()
@@ -101,10 +118,9 @@ def _compare(
         for asset in sorted({*holds, *by_claims})
         if holds[asset] != by_claims.get(asset, 0)
     ]
-    _compare_holds(shards, found, bucket, order_holds, names, sums)
 
 
-def _compare_holds(
+def compare_holds(
     shards: Shards,
     found: BucketWalk,
     bucket: int,

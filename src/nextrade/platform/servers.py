@@ -7,20 +7,22 @@ folder/rabbit                  see rabbit_server.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from ..errors import StackError
 from . import rabbit_program, redis_program
+from .install_line import install_line
 from .rabbit_private import PRIVATE_NAME
 from .rabbit_server import RabbitServer
 from .redis_stack import RedisStack
 from .server_folder import ServerStatus, alone, make_folder, written_since
 from .settings import StackSettings
 
-__all__ = ["Stack"]
+__all__ = ["Servers", "missing"]
 
 
-class Stack:
+class Servers:
     """What the settings ask to be started. Calls of several processes wait for each other.
 
     Raises StackError.
@@ -30,20 +32,17 @@ class Stack:
         self.redis = RedisStack(wanted.folder, wanted.shards, appendfsync=wanted.appendfsync)
         self.folder = self.redis.folder
         self.rabbit = RabbitServer(self.folder / PRIVATE_NAME)
-        self._with_rabbit = wanted.rabbit
+        self.has_rabbit = wanted.rabbit
 
     def up(self, waiting: Callable[[float], None] = lambda _: None) -> list[ServerStatus]:
         """Start what does not run yet, wait until all answer, and tell how they are.
 
         RabbitMQ takes some seconds; ``waiting`` is called with how many, again and again.
         """
-        lacking = [redis_program.missing()]
-        if self._with_rabbit:
-            lacking.append(rabbit_program.missing())
-        if any(lacking):
-            raise StackError("; ".join(filter(None, lacking)))
+        if lacking := missing(with_rabbit=self.has_rabbit):
+            raise StackError(lacking)
         self.redis.up()
-        if self._with_rabbit:
+        if self.has_rabbit:
             make_folder(self.folder, ignored=True)
             with alone(self.folder):
                 self.rabbit.start(waiting)
@@ -61,15 +60,20 @@ class Stack:
     def status(self) -> list[ServerStatus]:
         """Every server of the folder, and those that are yet to be started; changes nothing."""
         found = self.redis.status()
-        if self._with_rabbit or self.rabbit.home.is_dir():
+        if self.has_rabbit or self.rabbit.home.is_dir():
             found.append(self.rabbit.status())
         return found
 
+    def wanted(self, found: list[ServerStatus]) -> list[ServerStatus]:
+        """Of these servers those that the settings ask for."""
+        names = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
+        if self.has_rabbit:
+            names.add(self.rabbit.name)
+        return [one for one in found if one.name in names]
+
     def all_run(self, found: list[ServerStatus]) -> bool:
         """Whether every server runs that the settings ask for."""
-        running = {one.name for one in found if one.state == "running"}
-        wanted = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
-        return wanted | ({self.rabbit.name} if self._with_rabbit else set()) <= running
+        return all(one.state == "running" for one in self.wanted(found))
 
     def logs(self, lines: int) -> list[tuple[str, str]]:
         """The last lines of each server's log, with its name."""
@@ -78,3 +82,19 @@ class Stack:
             found += [(server.name, line) for line in self.redis.log(number, lines)]
         told = written_since(self.rabbit.log, 0).splitlines()
         return found + [(self.rabbit.name, line) for line in told[-lines:]]
+
+
+def missing(*, with_rabbit: bool) -> str:
+    """What is missing for servers to be started, with one line that mends all; empty if nothing."""
+    lacking = redis_program.missing()
+    if not with_rabbit or not (also := rabbit_program.missing()):
+        return lacking
+    if not lacking:
+        return f"{also}; or set rabbit = false in [stack]"
+    if sys.platform == "win32":
+        return lacking
+    programs = redis_program.PROGRAM, rabbit_program.PROGRAM
+    return (
+        f"{lacking.partition(';')[0]}; {also.partition(';')[0]}; install both with:"
+        f" {install_line(*programs)}"
+    )
