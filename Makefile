@@ -2,6 +2,7 @@
 #
 #   VENV=dir       another virtual environment than .venv
 #   PYTHON=name    the Python to make it with
+#   JOBS=n         how many processes `make test` runs tests in; without, one for each core
 #   COMMANDS=n     how many commands `make run` generates, of the flow MODEL=name
 #   NEXTRADE_DEBUG=1, NEXTRADE_NATIVE=1   kinds of build, see setup.py
 
@@ -13,6 +14,8 @@ MODEL ?= day
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PYTEST := $(BIN)/python -m pytest
+# Test files are dealt out to so many processes; each starts servers of its own.
+JOBS ?= auto
 
 CORE := $(wildcard src/nextrade/*.pyx src/nextrade/*.pxd)
 DOCS := $(wildcard README.md ARCHITECTURE.md CONTRIBUTING.md docs)
@@ -76,7 +79,7 @@ test: build $(VENV)/.dev ## the fast tier of the tests
 	@tools/need-chromium.sh
 	@tools/need-redis.sh
 	@tools/need-rabbit.sh
-	$(PYTEST)
+	$(PYTEST) -n $(JOBS) --dist loadfile
 
 test-full: build $(VENV)/.dev ## every test, with long searches
 	@tools/need-chromium.sh
