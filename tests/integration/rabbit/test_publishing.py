@@ -102,6 +102,22 @@ def test_a_closed_channel_is_opened_again(publisher: Any, look: Look, prefix: st
     assert publisher.send(queue, b"", "1").result(10) is None
 
 
+def test_a_failure_on_the_thread_is_a_lost_connection(
+    connection: Any, publisher: Any, look: Look, prefix: str
+) -> None:
+    """The client may raise out of its loop: then a new connection is made, and nothing hangs."""
+    queue = look.declare(prefix)
+
+    def fail() -> None:
+        raise ConnectionResetError("a stream that broke where nobody thought of it")
+
+    for _ in range(3):
+        connection.call(fail)
+        eventually(lambda: not publisher.is_ready)
+        eventually(lambda: publisher.is_ready)
+        assert publisher.send(queue, b"", "1").result(10) is None
+
+
 def test_after_closing_everything_fails(connection: Any, publisher: Any) -> None:
     """A closed connection stays closed, and says so."""
     connection.close()

@@ -15,6 +15,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -29,6 +30,8 @@ except ImportError as error:
     raise MissingExtra("RabbitMQ needs its client: pip install nextrade[rabbit]") from error
 
 __all__ = ["RabbitConnection", "Tenant", "close_channel", "is_refusal", "said"]
+
+_log = logging.getLogger("nextrade.rabbit")
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -142,11 +145,30 @@ class RabbitConnection:
     def _run(self) -> None:
         self._connect()
         try:
-            self._loop.start()
+            while not self._loop_ended():
+                pass
         finally:
             self._ended = True
             self._end(BusLost(f"{self.name}: the connection is closed"))
             self._loop.close()
+
+    def _loop_ended(self) -> bool:
+        """Run the loop; False if something in it failed, and it is to go on with a new connection.
+
+        The client raises out of its loop when a stream breaks at a moment that it did not think
+        of. Nobody else would ever connect again.
+        """
+        try:
+            self._loop.start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection cannot be trusted
+            _log.warning("%s: the connection broke: %s", self.name, said(error))
+            broken, self._connection = self._connection, None
+            if broken is not None:
+                with suppress(Exception):
+                    broken._terminate_stream(pika.exceptions.StreamLostError(said(error)))
+            self._plan(BusLost(f"{self.name}: {said(error)}"))
+            return False
+        return True
 
     def _connect(self) -> None:
         if self._closing:
@@ -158,15 +180,15 @@ class RabbitConnection:
         self._connection = pika.SelectConnection(
             parameters,
             on_open_callback=self._opened,
-            on_open_error_callback=lambda _, error: self._failed(where, error),
-            on_close_callback=lambda _, error: self._failed(where, error),
+            on_open_error_callback=lambda which, error: self._failed(which, where, error),
+            on_close_callback=lambda which, error: self._failed(which, where, error),
             custom_ioloop=self._loop,
         )
 
     def _opened(self, connection: Any) -> None:
         connection.add_on_connection_blocked_callback(lambda *_: self._hold())
         connection.add_on_connection_unblocked_callback(lambda *_: self._ease())
-        if self._closing:
+        if self._closing or connection is not self._connection:
             connection.close()
             return
         self._pause_s = FIRST_PAUSE_S
@@ -176,8 +198,10 @@ class RabbitConnection:
         for tenant in tuple(self._tenants):
             tenant.connected(connection)
 
-    def _failed(self, where: str, error: BaseException) -> None:
+    def _failed(self, connection: Any, where: str, error: BaseException) -> None:
         """An attempt failed, or a connection ended; plan the next one."""
+        if connection is not self._connection:
+            return  # it broke before, and the next one is planned
         self._connection = None
         was_open = self._open
         text = f"{self.name}: RabbitMQ at {where}: {said(error)}"
@@ -188,6 +212,10 @@ class RabbitConnection:
             end = BusRefused(
                 f"{self.name}: RabbitMQ at {where} refuses {self._username!r}: {said(error)}"
             )
+        self._plan(end)
+
+    def _plan(self, end: BusLost | BusRefused) -> None:
+        """Tell everybody that there is no connection, and connect again in a while."""
         self._end(end)
         if self._closing:
             self._loop.stop()
