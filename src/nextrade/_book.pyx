@@ -809,6 +809,11 @@ cdef class OrderBook:
         return self.book.sides[1].best_price if self.book.sides[1].best else None
 
     @property
+    def next_expiry_ns(self):
+        """When the next GTD order ends, None if none is open; it may be one that has left since."""
+        return self.book.expiries[0].expire_ns if self.book.expiry_count else None
+
+    @property
     def last_price(self):
         """Price of the latest trade in ticks, or None."""
         return self.book.last_price if self.book.last_price else None

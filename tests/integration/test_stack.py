@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,17 @@ def trade(count: int) -> None:
     assert done["confirmed"] == 2 * count
 
 
+def wait_for_the_end_of_an_order() -> None:
+    """An order good till a date holds money until then, and nothing after: nobody cancels it."""
+    before = balance(1, "USDT")
+    order = {"account": 1, "market": "BTC-USDT", "side": "buy", "price": "50", "quantity": "1"}
+    order |= {"time_in_force": "gtd", "expire_ns": time.time_ns() + 1_500_000_000}
+    Path("gtd.jsonl").write_text(json.dumps(order) + "\n")
+    assert json.loads(call("submit", "gtd.jsonl", "--wait", "--json").stdout)["accepted"] == 1
+    assert balance(1, "USDT") != before
+    eventually(lambda: balance(1, "USDT") == before, 20)
+
+
 def balance(account: int, asset: str) -> str:
     """What an account has available."""
     found = json.loads(call("balances", str(account), "--json").stdout)
@@ -76,6 +88,7 @@ def test_an_exchange_by_one_command() -> None:
     call("deposit", "2", "BTC", "4", "--reference", "wire-2")
     trade(1)
     assert balance(2, "USDT") == "99.800000"
+    wait_for_the_end_of_an_order()
     doctor = call("doctor").stdout
     for line in ("stack: 4 of 4 servers run", "workers: each of 2 partitions is served"):
         assert f"ok     {line}" in doctor

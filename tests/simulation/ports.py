@@ -285,6 +285,9 @@ class SimulatedBus:
         dead = self._world.broker.dead
         self._world.call("bury", lambda: dead.append((message, reason, identity)), BusLost)
 
+    def ask(self, message: bytes) -> None:
+        self._world.broker.queue.append(Queued(message))
+
     def drop_channel(self) -> None:
         self._world.point("drop channel")
         if self.channel is not None:

@@ -158,6 +158,8 @@ class Exchange:
 
     def wait_until_quiet(self) -> None:
         """Wait until no frame waits, and all that was committed is done."""
+        if ended := [worker.returncode for worker in self.workers if worker.poll() is not None]:
+            raise Fault(f"workers ended by themselves with {ended}")
         topology, target = Topology(self.settings.rabbit.prefix), target_of(self.settings)
         store = open_store(self.settings)
         end, quiet = time.monotonic() + QUIET_S, 0

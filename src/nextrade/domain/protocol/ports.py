@@ -67,6 +67,13 @@ class Bus(Protocol):
         """Put a message with a reason into the queue of dead letters, confirmed; or BusLost."""
         ...
 
+    def ask(self, message: bytes) -> None:
+        """Put a frame of the worker's own into the queue, behind all others; does not wait.
+
+        It may get lost: then it is asked again.
+        """
+        ...
+
     def drop_channel(self) -> None:
         """Give the queue up, and with it all that is not acknowledged; take() begins anew."""
         ...

@@ -118,6 +118,10 @@ class RabbitBus:
         if error := self._outcome(self._publisher.send(dead, message, str(identity), headers)):
             raise error
 
+    def ask(self, message: bytes) -> None:
+        """Put a frame of the worker's own into the queue; see Bus."""
+        self._publisher.send(self._topology.orders(self._partition), message, "own")
+
     def drop_channel(self) -> None:
         """Give the queue up; see Bus."""
         self._intake.drop()

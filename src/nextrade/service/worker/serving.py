@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from ...errors import BusLost
 from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.publisher import Publisher
-from ...platform.rabbit.target import target_of
+from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
 from ..home.opening import open_ledger
 from ..home.stores import open_store
@@ -24,6 +25,7 @@ from .lane import Lane, Ports
 __all__ = ["connector", "serve"]
 
 _LOOK_S = 0.2
+_REST_S = 1.0
 _log = logging.getLogger("nextrade.worker")
 
 
@@ -31,7 +33,7 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
     """Run these partitions until told to stop; True if one ended with a contradiction."""
     topology = Topology(settings.rabbit.prefix)
     target = target_of(settings)
-    topology.declare(target, partitions)
+    _declare(topology, target, partitions, stop)
     with ExitStack() as stack:
         reading = stack.enter_context(RabbitConnection(target, "fallen frames, in"))
         writing = stack.enter_context(RabbitConnection(target, "fallen frames, back"))
@@ -50,6 +52,19 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
             lane.join()
         _log.info("ended")
     return any(lane.failure is not None for lane in lanes)
+
+
+def _declare(
+    topology: Topology, target: RabbitTarget, partitions: Sequence[int], stop: threading.Event
+) -> None:
+    """Make the queues, as soon as there is a broker; raises BusRefused if it does not let us."""
+    while not stop.is_set():
+        try:
+            topology.declare(target, partitions)
+            return
+        except BusLost as error:
+            _log.warning("%s; trying again", error)
+            stop.wait(_REST_S)
 
 
 def connector(

@@ -75,6 +75,10 @@ class ListBus:
         del reason, identity
         self.dead.append(message)
 
+    def ask(self, message: bytes) -> None:
+        """A frame of the worker's own."""
+        self.queue.append(message)
+
     def drop_channel(self) -> None:
         """The next delivery is of another channel."""
         self.channel += 1
