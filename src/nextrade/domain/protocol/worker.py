@@ -8,6 +8,8 @@ was begun is finished at once.
 Who loses the epoch forgets everything it has in memory, for somebody else goes on from what is
 stored, and becomes a standby. A server that does not answer is asked again, with the very same
 call, until it does.
+
+This file is long because the order of all steps, and what may come between them, is one thing.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from .limits import Limits
 from .ports import Acquired, BatchLedger, BookStore, Bus, Clock, Delivery, Mark, Reserve, Settle
 from .replica import Done, Replica
 from .replica_snapshot import restore_replica, snapshot_replica
-from .schedule import EXPIRY_STEP_MS, expiry_frame
+from .schedule import Expiries
 from .takeover import History, cannot_follow, is_behind, missing_settles, replayed
 
 __all__ = ["Stopping", "Worker"]
@@ -46,7 +48,6 @@ _T = TypeVar("_T")
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 _MILLISECOND: Final = 1_000_000
-_ASK_AGAIN_MS: Final = 5_000
 
 
 class Stopping(NexTradeError):
@@ -97,9 +98,7 @@ class Worker:
         """Buckets and frames that they answered, of workers before this one."""
         self._taken_over_ms = 0
         self._since_snapshot = 0
-        self._looked_ms = 0
-        # By market: the expiry that was asked for last, and when.
-        self._asked: dict[int, tuple[int, int]] = {}
+        self._expiries = Expiries()
         self._bytes_since_snapshot = 0
         self._snapshot_bytes = 0
 
@@ -110,7 +109,10 @@ class Worker:
         busy = self._settling is not None or self._publishing is not None
         deliveries = self._bus.take(self.limits.frames, self.limits.frame_bytes, wait=not busy)
         try:
-            self._ask_for_expiries()
+            if self.replica is not None:
+                # Orders end at their date by a command that comes through the queue like any other.
+                for frame in self._expiries.due(self.replica.partition, self._clock):
+                    self._bus.ask(frame)
             if deliveries:
                 self._work(deliveries)
                 if self._snapshot_is_due():
@@ -311,26 +313,6 @@ class Worker:
                     table = frame_record(identity, 0, 0, Verdict.ABANDONED)
                     self._commit(self._voided(table, identity), [], [])
                     self._finish()
-
-    def _ask_for_expiries(self) -> None:
-        """Orders end at their date by a command that comes through the queue like any other."""
-        if self.replica is None:
-            return
-        partition = self.replica.partition
-        dues = [partition.book(market).next_expiry_ns for market in partition.markets]
-        if not any(dues):
-            return
-        now_ms = self._clock.now_ns() // _MILLISECOND
-        if now_ms - self._looked_ms < EXPIRY_STEP_MS:
-            return
-        self._looked_ms = now_ms
-        for place, (market, due_ns) in enumerate(zip(partition.markets, dues, strict=True)):
-            if due_ns is None or due_ns > now_ms * _MILLISECOND:
-                continue
-            asked_ns, asked_ms = self._asked.get(market, (0, 0))
-            if asked_ns != due_ns or now_ms - asked_ms > _ASK_AGAIN_MS:
-                self._asked[market] = due_ns, now_ms
-                self._bus.ask(expiry_frame(self.number, market, place, now_ms))
 
     def _note_cleared(self) -> None:
         if self.replica is None or self.cleared == self._noted_cleared:
