@@ -83,4 +83,8 @@ def main() -> None:
     """Entry point of the console script and of ``python -m nextrade``."""
     # Who ends a process kindly gets what Ctrl-C gets: no half-written files.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    root(prog_name="nextrade")
+    try:
+        root(prog_name="nextrade")
+    finally:
+        # It is over: one more Ctrl-C would only put a traceback behind what was said.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -138,6 +138,7 @@ class RedisServer:
                 # Another server may be at this port; then ours is about to end.
                 with self.client() as client:
                     if client.info("server")["process_id"] == self.pid:
+                        client.ping()  # an error while it reads its file, which INFO is not
                         return
             except redis.RedisError:  # not listening yet, or reading its file
                 pass

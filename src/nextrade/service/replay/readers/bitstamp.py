@@ -109,7 +109,7 @@ def _with_books_after(held: Part, part: Part) -> tuple[Part, Part]:
     it shows what the last message there did."""
     depth = part.depth
     count = len(held.messages)
-    if depth is None or not count:
+    if depth is None or (not count and len(part.messages)):
         return held, part
     early = depth.after == 0
     now = DepthRows(depth.after[early] + count, depth.levels[early], False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nextrade import DataError
@@ -128,6 +128,7 @@ def _session(choices: list[tuple[int, int, int]], log: Log) -> None:
     st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(0, 99)), min_size=1),
     st.integers(1, 400),
 )
+@example(choices=[(5, 1, 1), (5, 1, 2)], size=1)  # books before any message, a block each
 def test_where_blocks_end_makes_no_difference(
     tmp_path_factory: pytest.TempPathFactory, choices: list[tuple[int, int, int]], size: int
 ) -> None:
