@@ -1,7 +1,6 @@
 """What is done to the processes of an exchange, each by its name."""
 
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable
@@ -52,7 +51,11 @@ def nap_worker(exchange: Exchange) -> None:
 
 
 def kill_broker(exchange: Exchange) -> None:
-    """Kill -9 of RabbitMQ; it starts again from its data."""
+    """Kill -9 of RabbitMQ; it starts again from its data.
+
+    Often it dies only after everybody had the time to find it again.
+    """
+    time.sleep(exchange.dice.choice((0, 1, 3, 6)))
     exchange.servers.rabbit.kill()
     time.sleep(exchange.dice.uniform(0, 1))
     exchange.servers.up()
@@ -90,6 +93,8 @@ def fill_shard(exchange: Exchange) -> None:
     A limit of the file's size does what a full disk does, for one process and without root: the
     kernel writes the part that fits. The server ends, and starts again with room and a torn end.
     """
+    import resource  # not on every system
+
     victim = exchange.dice.choice(exchange.shards())
     assert victim.pid
     size = max(file.stat().st_size for file in _append_only_files(victim))
