@@ -71,6 +71,20 @@ def collect(bus: Any, count: int) -> list[Any]:
     return got
 
 
+def drained(bus: Any, look: Look, topology: Any) -> list[Any]:
+    """Acknowledge what comes until nothing is ready in the queue; what it was."""
+    got: list[Any] = []
+
+    def is_empty() -> bool:
+        taken = bus.take(10, MANY, wait=True)
+        bus.acknowledge(taken)
+        got.extend(taken)
+        return not taken and look.count(topology.orders(0)) == 0
+
+    eventually(is_empty)
+    return got
+
+
 def test_messages_are_taken_in_order_within_bounds(broker: Any, topology: Any, look: Look) -> None:
     """A new channel knocks; then come at most so many messages and bytes, oldest first."""
     with open_bus(broker, topology) as bus:
@@ -108,7 +122,9 @@ def test_what_is_not_acknowledged_comes_again_on_a_new_channel(
         assert (first.body, held[0].body, held[0].channel) == (b"a", b"b", 1)
         assert [(one.body, one.channel) for one in again] == [(b"b", 2), (b"c", 2)]
         assert again[0].redelivered
-        eventually(lambda: look.count(topology.orders(0)) == 0)
+        # Knocks may stand behind them, and the careful consumer is given one at a time.
+        rest = drained(bus, look, topology)
+        assert {one.body for one in rest} <= {KNOCK}
 
 
 def test_a_standby_takes_over_in_order(broker: Any, topology: Any, look: Look) -> None:
