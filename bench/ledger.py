@@ -28,7 +28,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from nextrade.domain.postings import BALANCE_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
-from nextrade.domain.protocol.ports import Reserve, Settle
+from nextrade.domain.protocol.ports import Ask, Reserve, Settle
 from nextrade.platform.redis_servers import RedisServer
 from nextrade.service.ledger import Ledger, MemoryLedger
 from nextrade.service.ledger.redis import RedisLedger
@@ -157,7 +157,7 @@ def turns(ledger: RedisLedger, legs: int, count: int, reserving: bool) -> list[T
         postings, asked = by_bucket(ledger, records), by_bucket(ledger, ask) if reserving else {}
         # A frame for each batch; asked for with the settlement of the batch before.
         made[-1][1].extend(
-            Reserve(bucket, last[bucket], ((batch, requests),))
+            Reserve(bucket, last[bucket], (Ask(batch, requests),))
             for bucket, requests in asked.items()
         )
         settles = []

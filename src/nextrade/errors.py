@@ -33,6 +33,7 @@
         +-- BadPostings          postings are out of order, or do not add up to zero
         +-- StaleEpoch           another worker has taken this partition over
         +-- Gap                  an earlier batch has not been settled
+        +-- MissingAnswer        a bucket has lost what it had reserved for a frame
         +-- UnknownBucket        a bucket of balances was never founded, or was lost
         +-- WrongMap             the buckets are laid out by another map than this client's
         +-- WrongLibrary         a server lacks the functions that this version calls
@@ -147,6 +148,10 @@ class StaleEpoch(LedgerError):
 
 class Gap(LedgerError):
     """The batch before this one has not been settled; settle the missing one first."""
+
+
+class MissingAnswer(LedgerError):
+    """A bucket has lost what it answered to a frame; take over anew, which makes it good."""
 
 
 class UnknownBucket(LedgerError):

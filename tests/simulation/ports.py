@@ -153,7 +153,7 @@ class SimulatedLedger:
         failed = False
         for number in order:
             failed |= self._line(number, lines[number], replies)
-        if any(frame in world.poison for one in reserves for frame, _ in one.frames):
+        if any(frame in world.poison for one in reserves for frame, *_ in one.frames):
             world.count("poisoned")
             raise Crash
         if failed:

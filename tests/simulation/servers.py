@@ -66,13 +66,13 @@ class Bucket:
     def reserve(self, epoch: int, reserve: Reserve) -> list[bytes]:
         self._check(epoch)
         known = {} if self.broken == "no answers" else dict(self.answers)
-        for frame, requests in reserve.frames:
+        for frame, requests, _ in reserve.frames:
             if frame not in known and self.watermark != reserve.watermark:
                 raise Gap(f"batch {self.watermark} is the last settled here")
             if known.setdefault(frame, (requests, b""))[0] != requests:
                 raise ReferenceReused(f"frame {frame} asked for something else")
         self.epoch = max(self.epoch, epoch)
-        return [self._answer(frame, requests) for frame, requests in reserve.frames]
+        return [self._answer(frame, requests) for frame, requests, _ in reserve.frames]
 
     def _answer(self, frame: int, requests: bytes) -> bytes:
         if frame in self.answers and self.broken != "no answers":

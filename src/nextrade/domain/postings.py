@@ -6,7 +6,7 @@ whole base units of the asset, int64; an asset is its position in the listings.
 
 import numpy as np
 
-__all__ = ["BALANCE_DTYPE", "POSTING_DTYPE", "REQUEST_DTYPE"]
+__all__ = ["BALANCE_DTYPE", "NAMED_REQUEST_DTYPE", "POSTING_DTYPE", "REQUEST_DTYPE"]
 
 POSTING_DTYPE = np.dtype(
     [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]
@@ -19,6 +19,22 @@ of one asset add up to zero, available and held together.
 
 REQUEST_DTYPE = np.dtype([("account", "<u4"), ("asset", "<u4"), ("amount", "<i8")])
 """One amount that an order needs held before it may run, 16 bytes."""
+
+NAMED_REQUEST_DTYPE = np.dtype(
+    [
+        ("account", "<u4"),
+        ("asset", "<u4"),
+        ("amount", "<i8"),
+        ("order", "<u8"),
+        ("market", "<u4"),
+        ("text", "S36"),
+    ]
+)
+"""The same with the client order id of the order it is for, 64 bytes; it begins like the other.
+
+``text`` is the id: 1 to 36 printable ASCII characters, no space among them. Empty: this request
+has none. ``order`` is the order's own id, ``market`` where it goes.
+"""
 
 BALANCE_DTYPE = np.dtype(
     [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from nextrade import errors
 from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
-from nextrade.domain.protocol.ports import Answer, Mark, Reserve, Settle
+from nextrade.domain.protocol.ports import Answer, Ask, Mark, Reserve, Settle
 
 from ...simulation.servers import Bucket
 from .homes import Home
@@ -138,7 +138,7 @@ class Machine(RuleBasedStateMachine):
         for frame, rows in asked:
             own = [row for row in rows if self.of[row[0]] == bucket]
             if own:
-                parts.append((frame, np.array(own, REQUEST_DTYPE).tobytes()))
+                parts.append(Ask(frame, np.array(own, REQUEST_DTYPE).tobytes()))
         mark = self.model.buckets[bucket].watermark
         return Reserve(bucket, max(mark + ahead, 0), tuple(parts))
 

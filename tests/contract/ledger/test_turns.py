@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextrade.domain.protocol.ports import Answer, Mark, Reserve, Settle
+from nextrade.domain.protocol.ports import Answer, Ask, Mark, Reserve, Settle
 from nextrade.errors import Gap, LedgerUnavailable, ReferenceReused, StaleEpoch
 
 from .calls import ANNA, BERT, BTC, USDT, has, postings, requests
@@ -30,7 +30,7 @@ class Turns:
 
     def reserve(self, watermark: int, *frames: tuple[int, list[tuple[int, int, int]]]) -> Reserve:
         """Requests of these frames at Anna's bucket."""
-        parts = tuple((frame, requests(*rows).tobytes()) for frame, rows in frames)
+        parts = tuple(Ask(frame, requests(*rows).tobytes()) for frame, rows in frames)
         return Reserve(self.anna, watermark, parts)
 
     def settle(self, batch: int, *rows: tuple[int, int, int, int], frames: Any = ()) -> Settle:
@@ -119,7 +119,7 @@ def test_waiting_answers(turns: Turns) -> None:
     """Whoever takes over learns which frames have answers where, and what they asked and got."""
     asked = [*six(12), (BERT, USDT, 5), *six(9)]
     frames = ((HIGH, asked), (3, six(1)), (4, six(2)))
-    far = Reserve(turns.far, 0, ((HIGH, requests((FAR, BTC, 2)).tobytes()),))
+    far = Reserve(turns.far, 0, (Ask(HIGH, requests((FAR, BTC, 2)).tobytes()),))
     turns.batches.turn(0, 1, [], [turns.reserve(0, *frames), far])
     marks = turns.take(2)
     assert [mark.waiting for mark in marks if mark.waiting] == (
@@ -264,7 +264,7 @@ def test_settle_that_must_wait(
 
     monkeypatch.setattr(Link, "send", put_off)
     monkeypatch.setattr(Link, "receive", refused)
-    far = Reserve(turns.far, 0, ((2, requests((FAR, BTC, 2)).tobytes()),))
+    far = Reserve(turns.far, 0, (Ask(2, requests((FAR, BTC, 2)).tobytes()),))
     settles = [turns.settle(1, (ANNA, BTC, 20, -20), frames=(1,))]
     answers = turns.batches.turn(0, 1, settles, [turns.reserve(1, (2, six(8))), far])
 
@@ -285,7 +285,7 @@ def test_large_turns(turns: Turns) -> None:
     turns.batches.turn(0, 1, [Settle(turns.anna, 1, 0, TOUCHED, legs.tobytes(), ())], [])
     asked = np.zeros(len(accounts), requests().dtype)
     asked["account"], asked["asset"], asked["amount"] = accounts, BTC, 1
-    frames = tuple((k, asked[k : k + 1].tobytes()) for k in range(len(asked)))
+    frames = tuple(Ask(k, asked[k : k + 1].tobytes()) for k in range(len(asked)))
     reserve = Reserve(turns.anna, 1, frames)
 
     for _ in range(2):

@@ -56,9 +56,9 @@ def test_sums_are_what_reservations_and_postings_come_to() -> None:
         answers = []
         for one in plan.reserves:
             answers.append(
-                [dice.integers(0, 2, len(r) // 16, np.uint8).tobytes() for _, r in one.frames]
+                [dice.integers(0, 2, len(r) // 16, np.uint8).tobytes() for _, r, _ in one.frames]
             )
-            for (_, requests), granted in zip(one.frames, answers[-1], strict=True):
+            for (_, requests, _), granted in zip(one.frames, answers[-1], strict=True):
                 asked = np.frombuffer(requests, REQUEST_DTYPE).tolist()
                 for (_, asset, amount), yes in zip(asked, granted, strict=True):
                     held[one.bucket, asset] += amount * yes

@@ -9,16 +9,19 @@ state contradicts itself, and stops the partition.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 __all__ = [
     "Acquired",
     "Answer",
+    "Ask",
     "BatchLedger",
     "BookStore",
     "Bus",
     "Clock",
     "Delivery",
+    "Granted",
     "Mark",
     "Reserve",
     "Settle",
@@ -88,14 +91,41 @@ class Mark(NamedTuple):
     """Frames that have an answer here which no batch has ended."""
 
 
+class Granted(IntEnum):
+    """What a bucket answers a request, one byte.
+
+    A client order id in use is told before there are too many of them, and that before money.
+    """
+
+    REFUSED = 0
+    """There is too little money."""
+    HELD = 1
+    """The amount is held, and the client order id is kept, if there is one."""
+    ID_IN_USE = 2
+    """An order of this account has this client order id; nothing is held."""
+    TOO_MANY_IDS = 3
+    """The bucket keeps as many client order ids as it may; nothing is held."""
+
+
+class Ask(NamedTuple):
+    """What one frame asks of one bucket."""
+
+    frame: int
+    """The frame's id."""
+    requests: bytes
+    """REQUEST_DTYPE records, in the order of the frame."""
+    named: bool = False
+    """They are NAMED_REQUEST_DTYPE records instead, all of them."""
+
+
 class Reserve(NamedTuple):
     """What some frames ask of one bucket."""
 
     bucket: int
     watermark: int
     """The last batch that touches this bucket, as far as the worker knows."""
-    frames: tuple[tuple[int, bytes], ...]
-    """Frame id and its REQUEST_DTYPE records, in the order of the queue."""
+    frames: tuple[Ask, ...]
+    """In the order of the queue."""
 
 
 class Settle(NamedTuple):
@@ -111,6 +141,10 @@ class Settle(NamedTuple):
     """POSTING_DTYPE records of the bucket's accounts, ascending."""
     frames: tuple[int, ...]
     """Frames whose answers the bucket may forget."""
+    void: bool = False
+    """These frames did not run: with the answers, the client order ids that they keep go."""
+    strict: bool = False
+    """Refuse (MissingAnswer) if a frame has no answer here: the bucket has lost it."""
 
 
 class Answer(NamedTuple):
@@ -118,9 +152,11 @@ class Answer(NamedTuple):
 
     bucket: int
     requests: bytes
-    """The REQUEST_DTYPE records."""
+    """The records, as they were asked."""
     granted: bytes
-    """A byte for each: 1 held, 0 refused."""
+    """A byte for each, see ``Granted``."""
+    named: bool = False
+    """They are NAMED_REQUEST_DTYPE records."""
 
 
 class BatchLedger(Protocol):
@@ -144,8 +180,9 @@ class BatchLedger(Protocol):
     ) -> list[list[bytes]]:
         """Settle, and reserve, in that order at each bucket, everything sent at once.
 
-        Returns for each Reserve and frame a byte for each request: 1 held, 0 refused. Made
-        again it answers the same and moves nothing. Raises StaleEpoch, Gap, ReferenceReused.
+        Returns for each Reserve and frame a byte for each request, see ``Granted``. Made again
+        it answers the same and moves nothing. Raises StaleEpoch, Gap, ReferenceReused, and
+        MissingAnswer for a settlement that says so.
         """
         ...
 

@@ -20,11 +20,11 @@ from ...errors import StoreError
 from ..buckets import buckets_of_accounts
 from ..listings import Listings
 from ..partition import Outcome, Partition, Reservations
-from ..postings import POSTING_DTYPE, REQUEST_DTYPE
+from ..postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
 from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
 from .limits import Limits
 from .messages import write_messages
-from .ports import Answer, Reserve, Settle
+from .ports import Answer, Ask, Granted, Reserve, Settle
 from .remembered import Remembered
 from .sums import BucketSums
 
@@ -119,10 +119,10 @@ class Replica:
         text, size = requests[order].tobytes(), REQUEST_DTYPE.itemsize
         cuts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(rows)]
         identities = frames["identity"].tolist()
-        asks: dict[int, list[tuple[int, bytes]]] = {}
+        asks: dict[int, list[Ask]] = {}
         for start, end in pairwise(cuts):
             bucket, place = divmod(int(keys[start]), len(frames))
-            ask = identities[place], text[size * start : size * end]
+            ask = Ask(identities[place], text[size * start : size * end])
             asks.setdefault(bucket, []).append(ask)
         reserves = [
             Reserve(bucket, self.heads[bucket], tuple(some)) for bucket, some in asks.items()
@@ -148,8 +148,7 @@ class Replica:
 
     def _run(self, entry: Entry, plan: Plan) -> Done:
         endings: dict[int, list[int]] = {
-            reserve.bucket: [identity for identity, _ in reserve.frames]
-            for reserve in plan.reserves
+            reserve.bucket: [ask.frame for ask in reserve.frames] for reserve in plan.reserves
         }
         amounts = np.where(entry.granted != 0, plan.asked.amount, -1)
         if len(entry.records):
@@ -315,9 +314,10 @@ def _returned(answers: Sequence[Answer]) -> npt.NDArray[np.void]:
     """Postings that give back all that these answers hold."""
     sums: dict[tuple[int, int], int] = {}
     for answer in answers:
-        requests = np.frombuffer(answer.requests, REQUEST_DTYPE).tolist()
-        for (account, asset, amount), granted in zip(requests, answer.granted, strict=True):
-            if granted:
+        dtype = NAMED_REQUEST_DTYPE if answer.named else REQUEST_DTYPE
+        requests = np.frombuffer(answer.requests, dtype).tolist()
+        for (account, asset, amount, *_), granted in zip(requests, answer.granted, strict=True):
+            if granted == Granted.HELD:
                 sums[account, asset] = sums.get((account, asset), 0) + amount
     rows = [(account, asset, held, -held) for (account, asset), held in sorted(sums.items())]
     return np.array(rows, POSTING_DTYPE)

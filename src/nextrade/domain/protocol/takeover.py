@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import PartitionStopped
-from ..postings import POSTING_DTYPE, REQUEST_DTYPE
-from .ports import Acquired, Mark, Reserve, Settle
+from ..postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from .ports import Acquired, Granted, Mark, Reserve, Settle
 from .replica import Done, Replica
 
 __all__ = ["History", "cannot_follow", "is_behind", "missing_settles", "replayed"]
@@ -134,9 +134,11 @@ def _holds(bucket: int, frames: set[int], asked: _Asked) -> Iterator[tuple[int, 
     """What a bucket had granted to these frames, as postings."""
     granted = iter(asked.granted)
     for reserve in asked.reserves:
-        for frame, text in reserve.frames:
-            for account, asset, amount in np.frombuffer(text, REQUEST_DTYPE).tolist():
-                if next(granted) and reserve.bucket == bucket and frame in frames:
+        for frame, text, named in reserve.frames:
+            dtype = NAMED_REQUEST_DTYPE if named else REQUEST_DTYPE
+            for account, asset, amount, *_ in np.frombuffer(text, dtype).tolist():
+                held = next(granted) == Granted.HELD
+                if held and reserve.bucket == bucket and frame in frames:
                     yield account, asset, -amount, amount
 
 

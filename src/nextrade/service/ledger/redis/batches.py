@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ....domain.protocol.ports import Answer, Mark, Reserve, Settle
+from ....domain.protocol.ports import Answer, Ask, Mark, Reserve, Settle
 from ..protocol import check_batch
 from . import looking
 from .calls import call, check, fence_record, packed_call
@@ -151,17 +151,17 @@ def fenced(shards: Shards, partition: int, epoch: int) -> list[tuple[bytes, byte
     return [(settled, waiting) for _, settled, waiting in replies]
 
 
-def _framed(frames: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+def _framed(frames: Iterable[Ask]) -> Iterator[bytes]:
     """Frames and their requests as ledger_reserve.lua takes them."""
-    for frame, requests in frames:
+    for frame, requests, _ in frames:
         yield _FRAME.pack(frame, len(requests) // _REQUEST_BYTES)
         yield requests
 
 
-def _cut(frames: Sequence[tuple[int, bytes]], granted: bytes) -> list[bytes]:
+def _cut(frames: Sequence[Ask], granted: bytes) -> list[bytes]:
     """Cut the bytes of a bucket's answer into those of each frame."""
     parts, at = [], 0
-    for _, requests in frames:
+    for _, requests, _ in frames:
         after = at + len(requests) // _REQUEST_BYTES
         parts.append(granted[at:after])
         at = after

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...._balances import ASSETS
-from ....domain.protocol.ports import Reserve, Settle
+from ....domain.protocol.ports import Ask, Reserve, Settle
 from ....errors import Gap, LedgerError, ReferenceReused, UnknownReference
 from ..protocol import (
     as_postings,
@@ -119,7 +119,7 @@ class RedisLedger:
         known = self._frames.setdefault((partition, frame_id), ())
         self._frames[partition, frame_id] = tuple({*known, *(bucket for bucket, _ in groups)})
         reserves = [
-            Reserve(bucket, chain.watermarks[bucket], ((frame_id, part),))
+            Reserve(bucket, chain.watermarks[bucket], (Ask(frame_id, part),))
             for bucket, part in groups
         ]
         try:
