@@ -38,6 +38,7 @@ cdef enum:
     REFUSAL_INSUFFICIENT_FUNDS = 138
     REFUSAL_BAD_TIER = 139
     REFUSAL_OPERATOR_ONLY = 140
+    REFUSAL_STALE_LISTINGS = 141
 
 cdef extern from *:
     """

@@ -41,6 +41,9 @@ cdef enum:
     NO_POSITION = 0xFFFFFFFF
     # A trade changes both assets of both accounts, and no event more.
     CELLS_OF_EVENT = 4
+    # A grant of this or less is a refusal by its code, negative: whoever asked for it knows why.
+    FIRST_REASON = -128
+    LAST_REASON = -255
 
 
 cdef inline void write_refusal(Batch* b, const Command* c, uint32_t position, uint8_t reason) noexcept nogil:
@@ -79,7 +82,11 @@ cdef inline size_t meet_door(State* p, const Command* c, const int64_t* grant, s
     for k in range(count):
         m = market_of(p, c[k].market)
         ask(&m.listing if m != NULL else NULL, &c[k], &asked[k])
-        if unlikely(grant[k] != asked[k].amount and grant[k] != -1):
+        if unlikely(
+            grant[k] != asked[k].amount
+            and grant[k] != -1
+            and not LAST_REASON <= grant[k] <= FIRST_REASON
+        ):
             return k
         if m != NULL:
             m.count += 1
@@ -110,6 +117,8 @@ cdef inline bint make_room(State* p, size_t count) noexcept nogil:
 
 cdef inline uint8_t refusal_of(State* p, const Asked* asked, const Market* m, const Command* c, int64_t grant, uint8_t tier) noexcept nogil:
     """Why a command does not come to its book; 0 if it does."""
+    if unlikely(grant <= FIRST_REASON):
+        return <uint8_t>(-grant)
     if asked.refusal:
         return asked.refusal
     if grant < 0:

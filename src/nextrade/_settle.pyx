@@ -306,7 +306,7 @@ cdef class Settlement:
         if wrong < count:
             raise ValueError(
                 f"granted[{wrong}] is {grant[wrong]}; it must be "
-                f"{self.state.batch.asked[wrong].amount}, which was asked for, or -1"
+                f"{self.state.batch.asked[wrong].amount}, which was asked for, -1, or a refusal"
             )
         # The last thing that may fail before anything is changed.
         if not make_room(&self.state, count):

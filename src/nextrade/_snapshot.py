@@ -20,6 +20,7 @@ from .errors import SnapshotError
 MAGIC = b"NXT-BOOK"
 VERSION = 1
 _HEAD = struct.Struct("<8sIIQ")
+_STATE = struct.Struct("<BqqqQQQ")
 _DIGEST_BYTES = 16
 
 
@@ -32,6 +33,11 @@ def pack(state: bytes) -> bytes:
     """Wrap a canonical state into a snapshot."""
     body = _HEAD.pack(MAGIC, VERSION, 0, len(state)) + state
     return body + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+
+def empty(phase: int, clock_ns: int, last_price: int, trade_count: int) -> bytes:
+    """Snapshot of a book without orders; without trades the last price is 0, and only then."""
+    return pack(_STATE.pack(phase, clock_ns, last_price, trade_count, 0, 0, 0))
 
 
 def unpack(snapshot: bytes) -> bytes:

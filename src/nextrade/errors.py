@@ -9,6 +9,7 @@
     +-- InvariantError           a book contradicts itself: a defect of NexTrade
     +-- SnapshotError            a snapshot is damaged, foreign or of an unknown version
     +-- UnitError                a text or number does not fit a market's or asset's units
+    +-- ListingsRefused          listings may not change in this way, or not at this moment
     +-- DataError                a file cannot be read as what it is taken for
     +-- JournalError             what must be kept cannot be written, or read back
     |   +-- JournalDamaged       a journal is not what was written: file and offset
@@ -77,6 +78,10 @@ class SnapshotError(NexTradeError, ValueError):
 
 class UnitError(NexTradeError, ValueError):
     """An amount is not a whole number of units, or outside what its units can hold."""
+
+
+class ListingsRefused(NexTradeError, ValueError):
+    """Listings may not change in this way, or not while orders of a market are open."""
 
 
 class DataError(NexTradeError, ValueError):

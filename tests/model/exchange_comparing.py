@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.comparing import as_code, first_difference, smallest
-from tests.model.exchange_streams import Batch, Money, Restart, Step, Together
+from tests.model.exchange_streams import Batch, Money, Relist, Restart, Step, Together
 
 
 def difference(expected: Any, actual: Any, step: Step) -> str:
@@ -13,6 +13,8 @@ def difference(expected: Any, actual: Any, step: Step) -> str:
     requests = [request for batch in batches for request in expected.requests(batch)]
     if isinstance(step, Money):
         ours = [expected.money(step)]
+    elif isinstance(step, Relist):
+        ours = [expected.relist(step)]
     elif batches:
         ours = expected.process(*batches)
     expected.check()
@@ -22,6 +24,8 @@ def difference(expected: Any, actual: Any, step: Step) -> str:
             actual.restart()
         elif isinstance(step, Money):
             found = first_difference("answer", ours, [actual.money(step)])
+        elif isinstance(step, Relist):
+            found = first_difference("answer", ours, [actual.relist(step)])
         else:
             asked = [request for batch in batches for request in actual.requests(batch)]
             found = first_difference("request", requests, asked)
@@ -65,7 +69,7 @@ def one_by_one(steps: Sequence[Step]) -> list[Step]:
             for batch in batches_of(step)
             for command, tier in zip(batch.commands, batch.tiers, strict=True)
         ]
-        if isinstance(step, Money | Restart):
+        if isinstance(step, Money | Relist | Restart):
             apart.append(step)
     return apart
 

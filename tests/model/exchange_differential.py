@@ -50,16 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="first seed")
     parser.add_argument("--commands", type=int, default=500, help="commands in each stream")
     parser.add_argument("--streams", type=int, default=1, help="number of seeds to try")
+    parser.add_argument("--relisting", action="store_true", help="let listings change among them")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     options = parser.parse_args(arguments)
     faulthandler.enable()
     started = time.monotonic()
     tried = 0
     for seed in range(options.seed, options.seed + options.streams):
-        setting, steps = exchange_stream(seed, options.commands)
+        setting, steps = exchange_stream(seed, options.commands, options.relisting)
         found = run(setting, steps)
         if found:
             again = f"python -m {__spec__.name} --seed {seed} --commands {options.commands}"
+            again += " --relisting" if options.relisting else ""
             print(f"seed {seed}: {report(setting, steps, found, again)}")
             return 1
         tried += 1

@@ -1,5 +1,7 @@
 """The oracle's exchange and the real one behind one face, which answers in plain values."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -11,15 +13,16 @@ from nextrade.domain.listings import Listing as RealListing
 from nextrade.domain.markets import Market
 from nextrade.domain.partition import Partition
 from nextrade.domain.postings import REQUEST_DTYPE
-from nextrade.errors import NexTradeError
+from nextrade.errors import ListingsRefused, NexTradeError
 from nextrade.service.ledger import MemoryLedger
 from tests.model.compiled import command_array, event_list
 from tests.model.exchange_settings import ASSETS, MARKETS
-from tests.model.exchange_streams import Batch, Money
+from tests.model.exchange_streams import Batch, Money, Relist
 from tests.oracle.exchange import checking
 from tests.oracle.exchange.accounts import LedgerObjects
 from tests.oracle.exchange.exchange import Exchange, MarketEvent, OpenHold
 from tests.oracle.exchange.listing import Listing
+from tests.oracle.exchange.relisting import relist
 
 NOTHING = (0, 0, 0, 0)
 
@@ -46,6 +49,11 @@ class Plain:
             for event in self.exchange.run_batch(batch.commands, batch.tiers, held)
         ]
 
+    def relist(self, step: Relist) -> bool:
+        """Whether the exchange goes on under other listings."""
+        listings = changed(self.exchange.listings, step)
+        return listings is not None and relist(self.exchange, listings)
+
     def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
         requests = self.exchange.requests(batch.partition, batch.commands)
         return [(one.refusal, one.account, one.asset, one.amount) for one in requests]
@@ -67,6 +75,25 @@ class Plain:
 
     def restart(self) -> None:
         """An oracle forgets nothing."""
+
+
+def changed(listings: Sequence[Listing], step: Relist) -> tuple[Listing, ...] | None:
+    """The listings after a step; None if they would have no form, or fewer tiers than before."""
+    if step.market > len(listings):
+        return None
+    if step.market == len(listings):
+        made = Listing(**dict(step.changes))
+    else:
+        before = listings[step.market]
+        made = before._replace(**dict(step.changes))
+        if len(made.tiers) < len(before.tiers):
+            return None
+    impossible = made.min_qty > made.max_qty or made.min_notional > made.max_notional
+    if impossible or made.base_units_per_lot > 2**60 or made.quote_units_per_tick_lot > 2**60:
+        return None
+    if Fraction(made.quote_units_per_tick_lot, made.base_units_per_lot) * 10**18 % 1:
+        return None
+    return (*listings[: step.market], made, *listings[step.market + 1 :])
 
 
 def decimal_text(number: Fraction) -> str:
@@ -103,6 +130,11 @@ def real_listings(listings: tuple[Listing, ...], names: tuple[str, ...] = MARKET
     return Listings(assets, tuple(made))
 
 
+def units_of(listing: RealListing) -> tuple[int, int]:
+    """What a lot, and a tick on a lot, are worth."""
+    return listing.market.base_units_per_lot, listing.market.quote_units_per_tick_lot
+
+
 class Real:
     """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
 
@@ -115,6 +147,7 @@ class Real:
         names: tuple[str, ...] = MARKETS,
         ledger: Any = None,
     ) -> None:
+        self.plain, self.names = listings, names
         self.listings = real_listings(listings, names)
         numbers = range(1 + max(listing.partition for listing in listings))
         self.partitions = [Partition(self.listings, number, **self.limits) for number in numbers]
@@ -128,6 +161,38 @@ class Real:
             return getattr(self.ledger, step.call)(*step.arguments)
         except (NexTradeError, ValueError) as error:
             return type(error).__name__
+
+    def relist(self, step: Relist) -> bool:
+        """Whether all partitions go on under other listings: the market's own is asked first."""
+        plain = changed(self.plain, step)
+        if plain is None:
+            return False
+        made = real_listings(plain, (*self.names, "NEW"))
+        version = self.listings.version + 1
+        kept = dict(enumerate(self.listings.listings))
+        markets = [
+            replace(now, units_version=kept[at].units_version if at in kept else version)
+            for at, now in enumerate(made.listings)
+        ]
+        before = kept.get(step.market)
+        now = markets[step.market]
+        if before is not None and units_of(before) != units_of(now):
+            markets[step.market] = replace(now, units_version=version)
+        listings = Listings(made.assets, tuple(markets), version)
+        own = now.partition
+        try:
+            self.partitions[own].relist(listings)
+        except ListingsRefused:
+            listings = replace(self.listings, version=version)
+            self.partitions[own].relist(listings)
+            plain = self.plain
+        for number, partition in enumerate(self.partitions):
+            if number != own:
+                partition.relist(listings)
+        self.listings = listings
+        accepted = plain is not self.plain
+        self.plain = plain
+        return accepted
 
     def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
         asked = self.partitions[batch.partition].reservations(command_array(list(batch.commands)))

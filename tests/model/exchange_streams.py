@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tests.model.exchange_settings import SETTINGS, Setting
 from tests.model.streams import Stream
 from tests.oracle.codes import I64_MAX, CommandKind, Side
+from tests.oracle.exchange.listing import Fees
 from tests.oracle.records import Command
 
 OPERATORS = (CommandKind.EXPIRE, CommandKind.SET_STATE, CommandKind.UNCROSS)
@@ -46,7 +47,14 @@ class Restart(NamedTuple):
     """Everything that remembers is written down, forgotten and read again."""
 
 
-Step = Batch | Together | Money | Restart
+class Relist(NamedTuple):
+    """Other listings: changes of a market's fields, or a new market behind all others."""
+
+    market: int
+    changes: tuple[tuple[str, object], ...]
+
+
+Step = Batch | Together | Money | Restart | Relist
 
 
 class MarketStream(Stream):
@@ -134,7 +142,7 @@ class MarketStream(Stream):
 class ExchangeStream:
     """A source of steps with a temperament of its own."""
 
-    def __init__(self, seed: int, setting: Setting | None = None) -> None:
+    def __init__(self, seed: int, setting: Setting | None = None, relisting: bool = False) -> None:
         self.random = random.Random(seed)
         pick = self.random.choice
         self.setting = setting or pick(SETTINGS)
@@ -155,6 +163,10 @@ class ExchangeStream:
         self.references = 0
         self.known: list[Money] = []
         self.withdrawals: list[str] = []
+        self.relisting = pick([0.05, 0.2, 0.5]) if relisting else 0.0
+        self.partitions_of = [listing.partition for listing in self.setting.listings]
+        if relisting:
+            self.new_market(seed)
         self.came_in = dict.fromkeys(range(3), 0)
 
     def steps(self, commands: int) -> list[Step]:
@@ -169,6 +181,8 @@ class ExchangeStream:
         while given < commands:
             if self.chance(self.restarts):
                 steps.append(Restart())
+            if self.relisting and self.chance(self.relisting):
+                steps.append(self.relist())
             if self.chance(self.money):
                 steps.append(self.some_money())
             batch = self.batch(min(self.random.choice(self.batch_sizes), commands - given))
@@ -185,8 +199,8 @@ class ExchangeStream:
         partition = self.random.randrange(self.setting.partitions)
         own = [
             market
-            for market, listing in zip(self.markets, self.setting.listings, strict=True)
-            if listing.partition == partition
+            for market, its in zip(self.markets, self.partitions_of, strict=False)
+            if its == partition
         ]
         commands, tiers = [], []
         for _ in range(size):
@@ -203,6 +217,36 @@ class ExchangeStream:
             frames.append(self.random.randint(1, left))
             left -= frames[-1]
         return Batch(partition, tuple(commands), tuple(tiers), tuple(frames))
+
+    def new_market(self, seed: int) -> None:
+        """A fourth market, which comes some time; ids leave room for it."""
+        one = self.setting.listings[0]
+        setting = self.setting._replace(listings=(*self.setting.listings, one))
+        self.coming = MarketStream(seed * 8 + 3, 3, setting, self.accounts)
+        for market in (*self.markets, self.coming):
+            market.id_stride = 4
+
+    def relist(self) -> Relist:
+        """Another fee, limit, tick or lot of a market, or the market that is to come."""
+        pick = self.random.choice
+        if len(self.markets) == 3 and self.chance(0.3):
+            self.markets.append(self.coming)
+            self.partitions_of.append(self.partitions_of[0])
+            return Relist(3, tuple(self.setting.listings[0]._asdict().items()))
+        market = self.random.randrange(len(self.markets))
+        listing = self.markets[market].listing
+        lot, tick_lot = listing.base_units_per_lot, listing.quote_units_per_tick_lot
+        limit = pick([("min_qty", pick([1, 2])), ("max_qty", pick([3, 15, I64_MAX]))])
+        fees = tuple(
+            Fees(self.random.randrange(500_000), self.random.randrange(10**6))
+            for _ in range(len(listing.tiers) + self.random.randrange(2))
+        )
+        units = (
+            ("base_units_per_lot", lot * pick([1, 2, 5])),
+            ("quote_units_per_tick_lot", tick_lot * pick([1, 2, 10])),
+        )
+        few = (("max_notional", pick([500, 5000, I64_MAX])),)
+        return Relist(market, pick([(limit,), (("tiers", fees),), units, units, few]))
 
     def some_money(self) -> Money:
         """A deposit, a step of a withdrawal, a transfer, or one of these once more."""
@@ -251,7 +295,9 @@ class ExchangeStream:
         return self.random.random() < probability
 
 
-def exchange_stream(seed: int, commands: int) -> tuple[Setting, list[Step]]:
-    """The setting and steps of a seed."""
-    source = ExchangeStream(seed)
+def exchange_stream(
+    seed: int, commands: int, relisting: bool = False
+) -> tuple[Setting, list[Step]]:
+    """The setting and steps of a seed; with ``relisting`` other listings come among them."""
+    source = ExchangeStream(seed, relisting=relisting)
     return source.setting, source.steps(commands)

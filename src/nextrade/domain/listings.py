@@ -17,6 +17,7 @@ __all__ = ["LISTING_DTYPE", "MAX_TIERS", "Fees", "Listing", "Listings"]
 
 MAX_FEE = 999_999
 MAX_COLLAR_BPS = 10_000
+MAX_VERSION = 2**32 - 1
 MAX_TIERS = 255
 """A tier is one byte, and 255 stays free to mean none."""
 
@@ -67,7 +68,9 @@ class Listing:
     tier; tier 0 is that of everybody. ``collar_bps`` says how far beyond the last price the
     worst price of a market order lies that came without one.
 
-    Raises UnitError if a number is out of bounds or a minimum above its maximum.
+    ``units_version`` is that of the listings since which tick and lot are what they are: whoever
+    made an order by older ones meant another price. Raises UnitError if a number is out of bounds
+    or a minimum above its maximum.
     """
 
     market: Market
@@ -78,6 +81,7 @@ class Listing:
     max_notional: int = INT64_MAX
     collar_bps: int = 1000
     tiers: tuple[Fees, ...] = (Fees(),)
+    units_version: int = 1
 
     def __post_init__(self) -> None:
         name = self.market.name
@@ -87,6 +91,7 @@ class Listing:
         _check(self.min_notional, 0, INT64_MAX, f"{name} min_notional")
         _check(self.max_notional, 0, INT64_MAX, f"{name} max_notional")
         _check(self.collar_bps, 0, MAX_COLLAR_BPS, f"{name} collar_bps")
+        _check(self.units_version, 1, MAX_VERSION, f"{name} units_version")
         if self.min_qty_lots > self.max_qty_lots:
             raise UnitError(f"{name}: min_qty_lots is more than max_qty_lots")
         if self.min_notional > self.max_notional:
@@ -104,6 +109,8 @@ class Listing:
 class Listings:
     """Everything that is owned and traded. Assets and markets are known by their positions.
 
+    An exchange is founded with version 1; each change gives the next (``domain/relisting.py``).
+
     >>> btc, usdt = Asset("BTC", 8), Asset("USDT", 6)
     >>> market = Market("BTC-USDT", btc, usdt, "0.01", "0.0001")
     >>> listings = Listings((btc, usdt), (Listing(market),))
@@ -115,6 +122,7 @@ class Listings:
 
     assets: tuple[Asset, ...]
     listings: tuple[Listing, ...]
+    version: int = 1
     table: npt.NDArray[np.void] = field(init=False, compare=False, repr=False)
     """One record of LISTING_DTYPE for each market, not to be written to."""
     fees: npt.NDArray[np.int64] = field(init=False, compare=False, repr=False)
@@ -123,10 +131,17 @@ class Listings:
     _markets: dict[str, int] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check(self.version, 1, MAX_VERSION, "version of the listings")
         object.__setattr__(self, "assets", tuple(self.assets))
         object.__setattr__(self, "listings", tuple(self.listings))
         object.__setattr__(self, "_assets", _positions(self.asset_names, "assets"))
         object.__setattr__(self, "_markets", _positions(self.market_names, "markets"))
+        for one in self.listings:
+            if one.units_version > self.version:
+                raise UnitError(
+                    f"{one.name}: its units are of version {one.units_version}, and the listings of"
+                    f" version {self.version}"
+                )
         object.__setattr__(self, "table", self._make_table())
         object.__setattr__(self, "fees", self._make_fees())
 

@@ -15,12 +15,14 @@ import numpy.typing as npt
 
 from .._book import OrderBook
 from .._settle import Settlement
+from .._snapshot import empty
 from ..dtypes import LEVEL_DTYPE
 from ..enums import Side
-from ..errors import InvariantError, SnapshotError
+from ..errors import BatchPending, InvariantError, ListingsRefused, SnapshotError
 from .listings import Listings
 from .partition_snapshot import Contents, pack, units_of, unpack
 from .postings import POSTING_DTYPE
+from .relisting import check_change, new_units, rescaled_price
 from .slices import check_slices
 
 __all__ = [
@@ -143,11 +145,14 @@ class Partition:
 
     def _start(self, books: list[OrderBook]) -> None:
         self._books = books
-        self._settlement = Settlement(
-            self.listings.table,
-            self.listings.fees,
-            self.markets,
-            self._books,
+        self._settlement = self._settlement_of(self.listings, books)
+
+    def _settlement_of(self, listings: Listings, books: list[OrderBook]) -> Settlement:
+        return Settlement(
+            listings.table,
+            listings.fees,
+            listings.in_partition(self.number),
+            books,
             self.posting_limit,
             self.event_limit,
         )
@@ -183,7 +188,8 @@ class Partition:
         """Run a batch for which ``granted[k]`` is now held for command k.
 
         That is the amount that ``reservations`` asked for, or -1 if it could not be had: then
-        the command gives one REJECTED event and changes nothing. ``tiers[k]`` is the fee tier
+        the command gives one REJECTED event and changes nothing; or the code of a Refusal as a
+        negative number, for a command that is refused for that reason. ``tiers[k]`` is the fee tier
         of the account at this moment; a new order keeps it. With ``levels`` the outcome says
         how price levels changed, too.
 
@@ -206,6 +212,47 @@ class Partition:
         all slices. Raises ValueError if nothing is pending.
         """
         return Outcome(*self._settlement.proceed())
+
+    # ---- other listings ----
+
+    def relist(self, listings: Listings) -> None:
+        """Go on under the next listings; the books and what their orders hold stay as they are.
+
+        Rates of fees hold for trades, limits for orders from now on. A market whose tick or lot
+        changes begins with an empty book in its phase, with its last price if that is a whole
+        number of the new ticks. Raises ListingsRefused, before anything is changed, if the
+        listings may not change so (``check_change``) or such a market has open orders; and
+        BatchPending.
+        """
+        check_change(self.listings, listings)
+        self._settlement.check_running()
+        if self.pending:
+            raise BatchPending(f"{self.pending} slices of the last batch wait and go first")
+        changed = {at for at in new_units(self.listings, listings) if at in self.markets}
+        for market in sorted(changed):
+            if orders := len(self.book(market).orders()):
+                raise ListingsRefused(
+                    f"{self.listings.market_names[market]} has {orders} open orders, which are"
+                    " counted in its tick and lot; both can change when none is open"
+                )
+        books = [
+            self._in_new_units(market, listings) if market in changed else book
+            for market, book in zip(self.markets, self._books, strict=True)
+        ]
+        markets = listings.in_partition(self.number)
+        books += [OrderBook() for _ in markets[len(books) :]]
+        settlement = self._settlement_of(listings, books)
+        settlement.load(self.open_orders())
+        self.listings, self.markets = listings, markets
+        self._books, self._settlement = books, settlement
+
+    def _in_new_units(self, market: int, listings: Listings) -> OrderBook:
+        """An empty book in the phase and at the time of this one."""
+        book = self.book(market)
+        before, now = self.listings.listings[market], listings.listings[market]
+        price = rescaled_price(book.last_price or 0, before, now)
+        trades = book.trade_count if price else 0
+        return OrderBook.from_snapshot(empty(book.state, book.clock_ns, price, trades))
 
     # ---- looking ----
 
@@ -295,7 +342,8 @@ class Partition:
         holds = self.open_orders()
         units = [units_of(self.listings.table, market) for market in self.markets]
         books = [book.snapshot() for book in self._books]
-        return pack(Contents(self.number, units, books, holds, self._settlement.pending))
+        pending = self._settlement.pending
+        return pack(Contents(self.number, units, books, holds, pending, self.listings.version))
 
     @classmethod
     def restore(
@@ -318,6 +366,11 @@ class Partition:
         if contents.number != number:
             raise SnapshotError(
                 f"this is a snapshot of partition {contents.number}, not of {number}"
+            )
+        if contents.version > listings.version:
+            raise SnapshotError(
+                f"the snapshot was made under version {contents.version} of the listings, and"
+                f" version {listings.version} is given"
             )
         partition = cls(listings, number, posting_limit=posting_limit, event_limit=event_limit)
         kept = dict(zip(contents.units, contents.books, strict=True))

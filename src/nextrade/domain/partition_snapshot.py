@@ -1,12 +1,13 @@
 """The bytes of a partition's snapshot: its books, and what their open orders hold.
 
-Version 2, all numbers little-endian:
+Version 3, all numbers little-endian:
 
     8 bytes   magic b"NXT-PART"
     u32       version
     u32       zero
     u64       length of the body
-    body      u32 number of the partition, u32 number of markets, then for each market
+    body      u32 number of the partition, u32 version of the listings,
+                  u32 number of markets, then for each market
                   u32 position in the listings, u32 base, u32 quote, u32 zero,
                   i64 base units per lot, i64 quote units per tick and lot,
                   u64 length of the book's snapshot, and that snapshot;
@@ -18,8 +19,9 @@ Version 2, all numbers little-endian:
                   LEVEL_DTYPE records, a u32 market for each
     16 bytes  BLAKE2b (digest size 16) of everything before
 
-Version 1, which is still read, ends with the records of the open orders, without their number;
-nothing could wait.
+Versions before are still read. Version 2 has no version of the listings, which was always 1.
+Version 1 ends, besides, with the records of the open orders, without their number; nothing could
+wait.
 
 The units of each market are kept so that a snapshot cannot be restored under listings by
 which its holds would mean other amounts. Limits and fees may change.
@@ -39,10 +41,11 @@ from ..errors import SnapshotError
 from .slices import Slice, pack_slices, unpack_slices
 
 MAGIC = b"NXT-PART"
-VERSION = 2
+VERSION = 3
 OLDEST_VERSION = 1
 _HEAD = struct.Struct("<8sIIQ")
-_BODY = struct.Struct("<II")
+_BODY = struct.Struct("<III")
+_BODY_BEFORE = struct.Struct("<II")
 _MARKET = struct.Struct("<IIIIqqQ")
 _COUNT = struct.Struct("<Q")
 _DIGEST_BYTES = 16
@@ -66,6 +69,8 @@ class Contents(NamedTuple):
     books: list[bytes]
     holds: npt.NDArray[np.void]
     pending: Sequence[Slice]
+    version: int = 1
+    """Of the listings."""
 
 
 def units_of(table: npt.NDArray[np.void], market: int) -> Units:
@@ -82,7 +87,7 @@ def units_of(table: npt.NDArray[np.void], market: int) -> Units:
 
 def pack(contents: Contents) -> bytes:
     """Bytes of a snapshot."""
-    parts = [_BODY.pack(contents.number, len(contents.units))]
+    parts = [_BODY.pack(contents.number, contents.version, len(contents.units))]
     for units, book in zip(contents.units, contents.books, strict=True):
         parts += [_MARKET.pack(*units[:3], 0, *units[3:], len(book)), book]
     parts += [_COUNT.pack(len(contents.holds)), contents.holds.tobytes()]
@@ -96,8 +101,12 @@ def unpack(snapshot: bytes, hold_dtype: np.dtype[np.void]) -> Contents:
     """Contents of a snapshot; raises SnapshotError if it is not intact and ours."""
     version, body = _body(snapshot)
     try:
-        number, count = _BODY.unpack_from(body)
-        at = _BODY.size
+        if version > 2:
+            number, listed, count = _BODY.unpack_from(body)
+            at = _BODY.size
+        else:
+            number, count = _BODY_BEFORE.unpack_from(body)
+            listed, at = 1, _BODY_BEFORE.size
         units, books = [], []
         for _ in range(count):
             market, base, quote, _zero, lot, tick_lot, length = _MARKET.unpack_from(body, at)
@@ -114,7 +123,7 @@ def unpack(snapshot: bytes, hold_dtype: np.dtype[np.void]) -> Contents:
         pending = unpack_slices(body[end:]) if version > 1 else []
     except (struct.error, ValueError) as error:
         raise SnapshotError("partition snapshot contradicts itself: it ends early") from error
-    return Contents(number, units, books, holds, pending)
+    return Contents(number, units, books, holds, pending, listed)
 
 
 def _body(snapshot: bytes) -> tuple[int, bytes]:

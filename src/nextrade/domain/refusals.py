@@ -16,7 +16,8 @@ __all__ = ["Refusal", "name_of"]
 class Refusal(IntEnum):
     """Which rule a command broke before it came to its book, in order of precedence.
 
-    All but WRONG_SIDE (of an order that is open), INSUFFICIENT_FUNDS and BAD_TIER are decided
+    All but WRONG_SIDE (of an order that is open), INSUFFICIENT_FUNDS, BAD_TIER and STALE_LISTINGS
+    are decided
     by the command and the listings alone. These stand before every rule of the book.
     """
 
@@ -50,6 +51,9 @@ class Refusal(IntEnum):
     """The market has no fee tier of this number."""
     OPERATOR_ONLY = 140
     """EXPIRE, SET_STATE and UNCROSS come from the exchange itself, owner 0."""
+    STALE_LISTINGS = 141
+    """Prices and quantities were counted in units that the market had before; read the listings
+    again. This one stands before all others."""
 
 
 def name_of(reason: int) -> str:

@@ -22,7 +22,6 @@ class Hold:
     asset: int
     side: int
     tier: int
-    fees: Fees
     price: int
     held: int
 
@@ -45,6 +44,10 @@ class Holds:
         if side == Side.BUY:
             return price * lots * self.listing.quote_units_per_tick_lot
         return lots * self.listing.base_units_per_lot
+
+    def fees(self, hold: Hold) -> Fees:
+        """What the order's owner pays: the tier is that of its arrival, the rates are today's."""
+        return self.listing.tiers[hold.tier]
 
     def shrink(self, hold: Hold, amount: int) -> None:
         """Give a part of a hold back to its owner."""
@@ -77,7 +80,6 @@ class Holds:
             asset=asset,
             side=event.side,
             tier=tier,
-            fees=self.listing.tiers[tier],
             price=event.price_ticks,
             held=reserved,
         )
@@ -109,19 +111,20 @@ class Holds:
     def traded(self, event: Event) -> None:
         first, second = self.by_id[event.order_id], self.by_id[event.maker_id]
         # In an auction the event names the buyer first, and both are makers.
-        rate_of_first = first.fees.maker if event.flags & EventFlag.AUCTION else first.fees.taker
+        own, others = self.fees(first), self.fees(second)
+        rate_of_first = own.maker if event.flags & EventFlag.AUCTION else own.taker
         price, lots = event.price_ticks, event.qty_lots
         if first.side == Side.BUY:
             buyer, buyer_rate, seller, seller_rate = (
                 first,
                 rate_of_first,
                 second,
-                second.fees.maker,
+                others.maker,
             )
         else:
             buyer, buyer_rate, seller, seller_rate = (
                 second,
-                second.fees.maker,
+                others.maker,
                 first,
                 rate_of_first,
             )

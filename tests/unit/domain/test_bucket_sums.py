@@ -1,12 +1,14 @@
 """What a replica counts for each bucket of the ledger, against the plainest way to count it."""
 
+from dataclasses import replace
+
 import numpy as np
-import pytest
 
 from nextrade import COMMAND_DTYPE, CommandKind, Side
 from nextrade.domain.assets import Asset
 from nextrade.domain.buckets import bucket_of_account
 from nextrade.domain.listings import Listing, Listings
+from nextrade.domain.listings_text import pack_listings
 from nextrade.domain.markets import Market
 from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
 from nextrade.domain.protocol.frames import Verdict
@@ -15,7 +17,6 @@ from nextrade.domain.protocol.limits import Limits
 from nextrade.domain.protocol.ports import Answer
 from nextrade.domain.protocol.replica import Replica
 from nextrade.domain.protocol.replica_snapshot import restore_replica, snapshot_replica
-from nextrade.errors import StoreError
 
 GOLD, DOLLAR = Asset("GOLD", 0), Asset("DOLLAR", 0)
 LISTINGS = Listings((GOLD, DOLLAR), (Listing(Market("GOLD-DOLLAR", GOLD, DOLLAR, "1", "1")),))
@@ -86,13 +87,14 @@ def test_sums_are_what_reservations_and_postings_come_to() -> None:
     assert snapshot_replica(again) == snapshot_replica(replica)
 
 
-def test_a_snapshot_of_more_assets_is_refused() -> None:
-    """Assets are never taken off the listings; new ones have nothing yet."""
+def test_a_snapshot_has_the_assets_of_its_moment() -> None:
+    """Whatever the founding listed; new ones have nothing yet."""
     more = Listings((GOLD, DOLLAR, Asset("TIN", 0)), LISTINGS.listings)
-    grown = restore_replica(
-        more, 0, BUCKETS, snapshot_replica(Replica(LISTINGS, 0, BUCKETS, LIMITS)), LIMITS
-    )
+    begun = Replica(LISTINGS, 0, BUCKETS, LIMITS)
+    frame = frame_record(1, 0, 0, 0)
+    assert not begun.relist(frame, pack_listings(replace(more, version=2)), 0).objection
+    grown = restore_replica(LISTINGS, 0, BUCKETS, snapshot_replica(begun), LIMITS)
 
     assert grown.sums.held.shape == (BUCKETS, 3)
-    with pytest.raises(StoreError, match="a snapshot of 3 assets"):
-        restore_replica(LISTINGS, 0, BUCKETS, snapshot_replica(grown), LIMITS)
+    assert not grown.sums.held.any()
+    assert grown.partition.listings.asset_names == ("GOLD", "DOLLAR", "TIN")

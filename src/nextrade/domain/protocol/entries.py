@@ -15,8 +15,10 @@ Version 1, all numbers little-endian:
     u32      CRC-32 of the events and postings of the batch
     u32      CRC-32 of all other bytes
     frames   FRAME_ENTRY_DTYPE (protocol/messages.py)
-    records  RUN: COMMAND_DTYPE, then u8 fee tier of each, then u8 1 if it got what it needs
+    records  RUN: COMMAND_DTYPE, then u8 fee tier of each, then u8 of each: 1 if it got what it
+             needs, 0 if not, and from 128 on the Refusal that it met before it asked
              TIERS: TIER_DTYPE;  VOID: POSTING_DTYPE;  PROCEED: none
+             LISTINGS: the bytes of the listings that were proposed
     endings  VOID: ENDING_DTYPE
 """
 
@@ -59,13 +61,16 @@ class EntryKind(IntEnum):
     """A frame that gives accounts their fee tiers."""
     VOID = 4
     """The verdict on a frame that does not run: what it reserved goes back."""
+    LISTINGS = 5
+    """A frame of new listings, which the state before it takes on or refuses."""
 
 
-_RECORDS = {
+_RECORDS: dict[int, np.dtype[Any]] = {
     EntryKind.RUN: COMMAND_DTYPE,
     EntryKind.PROCEED: COMMAND_DTYPE,
     EntryKind.TIERS: TIER_DTYPE,
     EntryKind.VOID: POSTING_DTYPE,
+    EntryKind.LISTINGS: np.dtype(np.uint8),
 }
 _NO_FRAMES = np.zeros(0, FRAME_ENTRY_DTYPE)
 _NO_BYTES = np.zeros(0, np.uint8)
@@ -79,7 +84,7 @@ class Entry(NamedTuple):
     batch: int
     time_ns: int
     frames: npt.NDArray[np.void] = _NO_FRAMES
-    records: npt.NDArray[np.void] = np.zeros(0, COMMAND_DTYPE)
+    records: npt.NDArray[Any] = np.zeros(0, COMMAND_DTYPE)
     tiers: npt.NDArray[np.uint8] = _NO_BYTES
     granted: npt.NDArray[np.uint8] = _NO_BYTES
     endings: npt.NDArray[np.void] = _NO_ENDINGS
@@ -114,7 +119,7 @@ def read_entry(text: bytes) -> tuple[Entry, int]:
         )
     crc = zlib.crc32(memoryview(text)[_HEAD_BYTES:], zlib.crc32(text[: _HEAD.size]))
     marks = records if kind == EntryKind.RUN else 0
-    layout: tuple[tuple[np.dtype[np.void] | np.dtype[np.uint8], int], ...] = (
+    layout: tuple[tuple[np.dtype[Any], int], ...] = (
         (FRAME_ENTRY_DTYPE, frames),
         (_RECORDS[EntryKind(kind)], records),
         (np.dtype(np.uint8), marks),

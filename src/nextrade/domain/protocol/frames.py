@@ -1,6 +1,6 @@
 """Frames: the unit in which commands travel through the queue, and of doing things once.
 
-Version 1, all numbers little-endian:
+Version 2, all numbers little-endian:
 
     4 bytes  magic b"NXTF"
     u16      version
@@ -9,11 +9,16 @@ Version 1, all numbers little-endian:
     u32      count of records
     u64      frame id (protocol/ids.py); a frame that is sent again keeps it
     u32      length of the body
-    u32      CRC-32 of the 28 bytes before and of the body
+    u32      version of the listings by which it was made; 0: no matter which
+    u32      CRC-32 of the 32 bytes before and of the body
     body     COMMANDS: COMMAND_DTYPE records, their times zero: the worker gives the time
              TIERS:    TIER_DTYPE records
              VERDICT:  u16 Verdict, u16 zero, and the message of the queue that it is about
              KNOCK:    nothing
+             LISTINGS: new listings, as domain/listings_text.py packs them
+
+Version 1, which is still read, has no version of the listings: whoever wrote it knew those that
+the exchange was founded with, and no others.
 """
 
 from __future__ import annotations
@@ -22,13 +27,14 @@ import hashlib
 import struct
 import zlib
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...dtypes import COMMAND_DTYPE
 from ...errors import BadFrame
+from ..listings_text import MOST_LISTINGS_BYTES
 
 __all__ = [
     "TIER_DTYPE",
@@ -39,18 +45,22 @@ __all__ = [
     "decode",
     "identity_of",
     "knock_frame",
+    "listings_frame",
     "tiers_frame",
     "verdict_frame",
 ]
 
 MAGIC = b"NXTF"
-VERSION = 1
+VERSION = 2
+OLDEST_VERSION = 1
 MOST_RECORDS = 65_536
 """A frame of more is refused: it would not fit a batch."""
-_HEAD = struct.Struct("<4sHHIIQI")
+_HEAD = struct.Struct("<4sHHIIQII")
+_HEAD_BEFORE = struct.Struct("<4sHHIIQI")
 _CRC = struct.Struct("<I")
 _VERDICT = struct.Struct("<HH")
 HEAD_BYTES = _HEAD.size + _CRC.size
+HEAD_BYTES_BEFORE = _HEAD_BEFORE.size + _CRC.size
 
 TIER_DTYPE = np.dtype([("account", "<u4"), ("tier", "<u4")])
 """The fee tier of an account from now on, 8 bytes."""
@@ -63,6 +73,7 @@ class FrameKind(IntEnum):
     TIERS = 2
     VERDICT = 3
     KNOCK = 4
+    LISTINGS = 6
 
 
 class Verdict(IntEnum):
@@ -82,30 +93,51 @@ class Verdict(IntEnum):
     """It was delivered too often without an end."""
     ABANDONED = 6
     """It reserved and then did not come again for a long time."""
+    LISTINGS_REFUSED = 7
+    """The listings may not change as it says."""
 
 
 class Frame(NamedTuple):
-    """A decoded frame. ``records`` is empty for a verdict, ``about`` for all others."""
+    """A decoded frame; ``records`` is what its kind has, bytes for listings, empty for a verdict.
+
+    ``about`` is of a verdict alone; ``listings`` is the version by which it was made, 0 for any.
+    """
 
     kind: FrameKind
     partition: int
     identity: int
     crc: int
-    records: npt.NDArray[np.void]
+    records: npt.NDArray[Any]
     verdict: Verdict = Verdict.RUN
     about: bytes = b""
+    listings: int = 0
 
 
-def _frame(kind: FrameKind, partition: int, identity: int, count: int, body: bytes) -> bytes:
-    head = _HEAD.pack(MAGIC, VERSION, kind, partition, count, identity, len(body))
+_RECORDS: dict[int, np.dtype[Any]] = {
+    FrameKind.COMMANDS: COMMAND_DTYPE,
+    FrameKind.TIERS: TIER_DTYPE,
+    FrameKind.LISTINGS: np.dtype(np.uint8),
+}
+
+
+def _frame(
+    kind: FrameKind, partition: int, identity: int, count: int, body: bytes, listings: int = 0
+) -> bytes:
+    head = _HEAD.pack(MAGIC, VERSION, kind, partition, count, identity, len(body), listings)
     return head + _CRC.pack(zlib.crc32(body, zlib.crc32(head))) + body
 
 
-def commands_frame(partition: int, identity: int, commands: npt.NDArray[np.void]) -> bytes:
-    """The bytes of a frame of commands; raises ValueError for too many or none."""
+def commands_frame(
+    partition: int, identity: int, commands: npt.NDArray[np.void], listings: int = 0
+) -> bytes:
+    """The bytes of a frame of commands; raises ValueError for too many or none.
+
+    ``listings`` is the version by which prices and quantities were counted, 0 if there are none.
+    """
     if commands.dtype != COMMAND_DTYPE or not 0 < len(commands) <= MOST_RECORDS:
         raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} commands")
-    return _frame(FrameKind.COMMANDS, partition, identity, len(commands), commands.tobytes())
+    body = commands.tobytes()
+    return _frame(FrameKind.COMMANDS, partition, identity, len(commands), body, listings)
 
 
 def tiers_frame(partition: int, identity: int, tiers: npt.NDArray[np.void]) -> bytes:
@@ -113,6 +145,13 @@ def tiers_frame(partition: int, identity: int, tiers: npt.NDArray[np.void]) -> b
     if tiers.dtype != TIER_DTYPE or not 0 < len(tiers) <= MOST_RECORDS:
         raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} fee tiers")
     return _frame(FrameKind.TIERS, partition, identity, len(tiers), tiers.tobytes())
+
+
+def listings_frame(partition: int, identity: int, listings: bytes) -> bytes:
+    """A frame that gives a partition new listings, as ``pack_listings`` wrote them."""
+    if not 0 < len(listings) <= MOST_LISTINGS_BYTES:
+        raise ValueError(f"a frame carries listings of 1 to {MOST_LISTINGS_BYTES:,} bytes")
+    return _frame(FrameKind.LISTINGS, partition, identity, len(listings), listings)
 
 
 def verdict_frame(partition: int, verdict: Verdict, about: bytes) -> bytes:
@@ -144,30 +183,36 @@ def identity_of(message: bytes) -> int:
 
 def decode(message: bytes) -> Frame:
     """Read a frame; raises BadFrame, which says what is wrong with it."""
-    if len(message) < HEAD_BYTES or message[:4] != MAGIC:
+    if len(message) < HEAD_BYTES_BEFORE or message[:4] != MAGIC:
         raise BadFrame(f"{len(message)} bytes that do not begin as a frame does")
-    _, version, kind, partition, count, identity, length = _HEAD.unpack_from(message)
-    if version != VERSION:
-        raise BadFrame(f"a frame of version {version}; this build reads version {VERSION}")
-    if len(message) != HEAD_BYTES + length:
-        raise BadFrame(f"a frame of {HEAD_BYTES + length} bytes in a message of {len(message)}")
-    (crc,) = _CRC.unpack_from(message, _HEAD.size)
-    body = memoryview(message)[HEAD_BYTES:]
-    if zlib.crc32(body, zlib.crc32(message[: _HEAD.size])) != crc:
+    _, version, kind, partition, count, identity, length = _HEAD_BEFORE.unpack_from(message)
+    if not OLDEST_VERSION <= version <= VERSION:
+        raise BadFrame(
+            f"a frame of version {version}; this build reads versions {OLDEST_VERSION} to {VERSION}"
+        )
+    head = _HEAD if version > 1 else _HEAD_BEFORE
+    start = head.size + _CRC.size
+    if len(message) != start + length:
+        raise BadFrame(f"a frame of {start + length} bytes in a message of {len(message)}")
+    listings = _HEAD.unpack_from(message)[-1] if version > 1 else 1
+    (crc,) = _CRC.unpack_from(message, head.size)
+    body = memoryview(message)[start:]
+    if zlib.crc32(body, zlib.crc32(message[: head.size])) != crc:
         raise BadFrame("a frame whose checksum does not fit its bytes")
     if kind == FrameKind.VERDICT:
         return _verdict(partition, identity, crc, body)
     if kind == FrameKind.KNOCK and (identity, count, length) == (0, 0, 0):
         return Frame(FrameKind.KNOCK, partition, 0, crc, np.zeros(0, COMMAND_DTYPE))
-    dtype = {FrameKind.COMMANDS: COMMAND_DTYPE, FrameKind.TIERS: TIER_DTYPE}.get(kind)
+    dtype = _RECORDS.get(kind)
     if dtype is None:
         raise BadFrame(f"a frame of unknown kind {kind}")
     if identity == 0 or identity >> 62:
         raise BadFrame(f"a frame with the id {identity}, which no gateway gives")
-    if not 0 < count <= MOST_RECORDS or length != count * dtype.itemsize:
+    most = MOST_LISTINGS_BYTES if kind == FrameKind.LISTINGS else MOST_RECORDS
+    if not 0 < count <= most or length != count * dtype.itemsize:
         raise BadFrame(f"{count} records of {dtype.itemsize} bytes in a body of {length}")
     records = np.frombuffer(body, dtype)
-    return Frame(FrameKind(kind), partition, identity, crc, records)
+    return Frame(FrameKind(kind), partition, identity, crc, records, listings=listings)
 
 
 def _verdict(partition: int, identity: int, crc: int, body: memoryview) -> Frame:

@@ -25,6 +25,7 @@ REASONS: Final = {
     Verdict.TOO_OLD: "it is older than the frames that are remembered: it may have run before",
     Verdict.DEAD_LETTERED: "it was delivered too often without an end",
     Verdict.ABANDONED: "it reserved, did not come again for long, and was given up",
+    Verdict.LISTINGS_REFUSED: "the listings may not change as it says",
 }
 
 

@@ -5,11 +5,11 @@ events, then its price levels. A fact is named by (partition, batch, index), so 
 stream drops what comes twice and sees what is missing; a batch that is done again after a crash
 gives the same names to the same facts.
 
-Version 1, all numbers little-endian:
+Version 2, all numbers little-endian:
 
     4 bytes  magic b"NXTE"
     u16      version
-    u16      flags: 1 the batch has further messages
+    u16      flags: 1 the batch has further messages, 2 the listings follow at the end
     u32      partition
     u64      batch
     i64      time of the batch, nanoseconds since 1970
@@ -19,6 +19,9 @@ Version 1, all numbers little-endian:
     frames   FRAME_ENTRY_DTYPE, in the first message of a batch only
     events   EVENT_DTYPE, then their markets, u32 each
     levels   LEVEL_DTYPE, then their markets, u32 each
+    listings those that hold from this batch on, as domain/listings_text.py packs them
+
+Version 1, which is still read, had no listings.
 """
 
 from __future__ import annotations
@@ -36,10 +39,12 @@ from ...errors import BadFrame
 __all__ = ["FRAME_ENTRY_DTYPE", "Message", "read_message", "write_messages"]
 
 MAGIC = b"NXTE"
-VERSION = 1
+VERSION = 2
+OLDEST_VERSION = 1
 MOST_FACTS = 4096
 """Facts of one message: less than 400,000 bytes."""
 _MORE = 1
+_LISTINGS = 2
 _HEAD = struct.Struct("<4sHHIQqIIII")
 _CRC = struct.Struct("<I")
 _HEAD_BYTES = _HEAD.size + _CRC.size
@@ -65,6 +70,8 @@ class Message(NamedTuple):
     markets: npt.NDArray[np.uint32]
     levels: npt.NDArray[np.void]
     level_markets: npt.NDArray[np.uint32]
+    listings: bytes = b""
+    """The listings from this batch on, where it changed them."""
 
     @property
     def next_index(self) -> int:
@@ -81,6 +88,7 @@ def write_messages(
     markets: npt.NDArray[np.uint32],
     levels: npt.NDArray[np.void],
     level_markets: npt.NDArray[np.uint32],
+    listings: bytes = b"",
 ) -> list[bytes]:
     """The messages of a batch, at least one; the arrays are what ``Message`` gives back."""
     facts = len(events) + len(levels)
@@ -90,10 +98,11 @@ def write_messages(
         some = slice(min(first, len(events)), min(last, len(events)))
         of_levels = slice(max(first - len(events), 0), max(last - len(events), 0))
         own_frames = frames if first == 0 else frames[:0]
+        own_listings = listings if first == 0 else b""
         head = _HEAD.pack(
             MAGIC,
             VERSION,
-            _MORE if last < facts else 0,
+            (_MORE if last < facts else 0) | (_LISTINGS if own_listings else 0),
             partition,
             batch,
             time_ns,
@@ -109,6 +118,7 @@ def write_messages(
                 markets[some].tobytes(),
                 levels[of_levels].tobytes(),
                 level_markets[of_levels].tobytes(),
+                own_listings,
             )
         )
         messages.append(head + _CRC.pack(zlib.crc32(body, zlib.crc32(head))) + body)
@@ -121,12 +131,16 @@ def read_message(message: bytes) -> Message:
         raise BadFrame(f"{len(message)} bytes that do not begin as a message of events does")
     head = _HEAD.unpack_from(message)
     _, version, flags, partition, batch, time_ns, first, *counts = head
-    if version != VERSION:
-        raise BadFrame(f"events of version {version}; this build reads version {VERSION}")
+    if not OLDEST_VERSION <= version <= VERSION:
+        raise BadFrame(
+            f"events of version {version}; this build reads versions {OLDEST_VERSION} to {VERSION}"
+        )
     crc = zlib.crc32(message[_HEAD_BYTES:], zlib.crc32(message[: _HEAD.size]))
     frames, events, levels = counts
     sizes = (frames * FRAME_ENTRY_DTYPE.itemsize, events * 84, levels * 36)
-    if len(message) != _HEAD_BYTES + sum(sizes) or _CRC.unpack_from(message, _HEAD.size)[0] != crc:
+    listings = message[_HEAD_BYTES + sum(sizes) :] if flags & _LISTINGS else b""
+    length = _HEAD_BYTES + sum(sizes) + len(listings)
+    if len(message) != length or _CRC.unpack_from(message, _HEAD.size)[0] != crc:
         raise BadFrame("a message of events whose checksum or length does not fit its bytes")
     at = _HEAD_BYTES
     parts: list[npt.NDArray[Any]] = []
@@ -139,4 +153,5 @@ def read_message(message: bytes) -> Message:
     ):
         parts.append(np.frombuffer(message, dtype, count, at))
         at += count * dtype.itemsize
-    return Message(partition, batch, time_ns, first, bool(flags & _MORE), *parts)
+    more = bool(flags & _MORE)
+    return Message(partition, batch, time_ns, first, more, *parts)._replace(listings=listings)

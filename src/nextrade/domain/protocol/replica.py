@@ -19,10 +19,13 @@ from ...dtypes import EVENT_DTYPE, LEVEL_DTYPE
 from ...errors import StoreError
 from ..buckets import buckets_of_accounts
 from ..listings import Listings
+from ..listings_text import pack_listings
 from ..partition import Outcome, Partition, Reservations
 from ..postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
 from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
+from .frames import Verdict
 from .limits import Limits
+from .listing_changes import Units, decide
 from .messages import write_messages
 from .ports import Answer, Ask, Granted, Reserve, Settle
 from .remembered import Remembered
@@ -30,6 +33,8 @@ from .sums import BucketSums
 
 __all__ = ["Done", "Plan", "Replica"]
 
+_FIRST_REASON = 128
+"""In place of a grant: the command was refused before it could ask."""
 _NO_U32 = np.zeros(0, np.uint32)
 _NO_POSTINGS = np.zeros(0, POSTING_DTYPE)
 _NO_LEVELS = np.zeros(0, LEVEL_DTYPE)
@@ -45,6 +50,8 @@ class Plan(NamedTuple):
     reserves: list[Reserve]
     rows: npt.NDArray[np.int64]
     """The commands that ask for something, in the order of ``reserves``."""
+    refused: npt.NDArray[np.uint8] | None = None
+    """Of each command why it does not even ask, 0 if it does; None if that is so of all."""
 
 
 class Done(NamedTuple):
@@ -58,10 +65,14 @@ class Done(NamedTuple):
     """What its frames had asked of the ledger."""
     granted: bytes = b""
     """A byte for each of these requests: 1 held, 0 refused."""
+    objection: str = ""
+    """Why listings were refused."""
 
 
 class Replica:
     """A partition with all that its batches need: frames that ended, fee tiers, the chain.
+
+    ``listings`` are those that it begins with; the current ones are ``partition.listings``.
 
     ``heads[b]`` is the last batch that touches bucket ``b`` of the ledger, which has ``buckets``.
     """
@@ -87,27 +98,42 @@ class Replica:
         self.batch = 0
         self.time_ns = 0
         self.heads = [0] * buckets
-        self.sums = BucketSums(buckets, len(listings.assets))
+        self.sums = BucketSums(buckets, len(partition.listings.assets))
+        self._units = Units(partition)
         self.tiers: dict[int, int] = {}
         self.remembered = Remembered(limits.remembered)
 
     # --- a batch of commands -------------------------------------------------------------------
 
     def plan(
-        self, frames: npt.NDArray[np.void], commands: npt.NDArray[np.void], now_ns: int
+        self,
+        frames: npt.NDArray[np.void],
+        commands: npt.NDArray[np.void],
+        now_ns: int,
+        versions: Sequence[int] = (),
     ) -> Plan:
-        """Stamp the commands of these frames and say what each bucket must hold for them."""
+        """Stamp the commands of these frames and say what each bucket must hold for them.
+
+        ``versions``: of each frame, by which listings it was made, 0 for any.
+        """
         time_ns = max(now_ns, self.time_ns)
         commands["timestamp_ns"] = time_ns
-        return self._planned(frames, commands, time_ns)
+        stale = self._units.stale(frames, commands, versions)
+        return self._planned(frames, commands, time_ns, stale)
 
     def _planned(
-        self, frames: npt.NDArray[np.void], commands: npt.NDArray[np.void], time_ns: int
+        self,
+        frames: npt.NDArray[np.void],
+        commands: npt.NDArray[np.void],
+        time_ns: int,
+        refused: npt.NDArray[np.uint8] | None,
     ) -> Plan:
         asked = self.partition.reservations(commands)
+        if refused is not None:
+            asked.amount[refused != 0] = 0
         rows = np.flatnonzero(asked.amount)
         if not len(rows):
-            return Plan(time_ns, frames, commands, asked, [], rows)
+            return Plan(time_ns, frames, commands, asked, [], rows, refused)
         requests = np.empty(len(rows), REQUEST_DTYPE)
         accounts = asked.account[rows]
         requests["account"], requests["asset"] = accounts, asked.asset[rows]
@@ -127,11 +153,13 @@ class Replica:
         reserves = [
             Reserve(bucket, self.heads[bucket], tuple(some)) for bucket, some in asks.items()
         ]
-        return Plan(time_ns, frames, commands, asked, reserves, rows[order])
+        return Plan(time_ns, frames, commands, asked, reserves, rows[order], refused)
 
     def run(self, plan: Plan, answers: Sequence[Sequence[bytes]]) -> Done:
         """Run a planned batch with the ledger's answers to its ``reserves``."""
         granted = np.ones(len(plan.commands), np.uint8)
+        if plan.refused is not None:
+            granted = np.where(plan.refused != 0, plan.refused, granted)
         if plan.reserves:
             said = b"".join([answer for some in answers for answer in some])
             granted[plan.rows] = np.frombuffer(said, np.uint8)
@@ -151,6 +179,8 @@ class Replica:
             reserve.bucket: [ask.frame for ask in reserve.frames] for reserve in plan.reserves
         }
         amounts = np.where(entry.granted != 0, plan.asked.amount, -1)
+        if plan.refused is not None:
+            amounts = np.where(plan.refused != 0, -plan.refused.astype(np.int64), amounts)
         if len(entry.records):
             outcome = self.partition.process(entry.records, entry.tiers, amounts, levels=True)
         else:
@@ -192,6 +222,22 @@ class Replica:
             self.tiers[account] = min(tier, 255)
         return self._done(entry, _nothing(), {})
 
+    def relist(self, frame: npt.NDArray[np.void], text: bytes, now_ns: int) -> Done:
+        """Take on new listings, from the next batch on, or refuse them: see ``decide``."""
+        time_ns = max(now_ns, self.time_ns)
+        records = np.frombuffer(text, np.uint8)
+        return self._relist(Entry(EntryKind.LISTINGS, self.batch + 1, time_ns, frame, records))
+
+    def _relist(self, entry: Entry) -> Done:
+        objection = decide(self.partition, entry.records.tobytes())
+        self._units = Units(self.partition)
+        self.sums.grow(len(self.partition.listings.assets))
+        frames = entry.frames.copy()
+        frames["verdict"] = Verdict.LISTINGS_REFUSED if objection else Verdict.RUN
+        listings = pack_listings(self.partition.listings)
+        done = self._done(entry._replace(frames=frames), _nothing(), {}, listings)
+        return done._replace(objection=objection)
+
     def void(
         self,
         frame: npt.NDArray[np.void],
@@ -224,7 +270,13 @@ class Replica:
 
     # --- what follows --------------------------------------------------------------------------
 
-    def _done(self, entry: Entry, outcome: Outcome, endings: dict[int, list[int]]) -> Done:
+    def _done(
+        self,
+        entry: Entry,
+        outcome: Outcome,
+        endings: dict[int, list[int]],
+        listings: bytes = b"",
+    ) -> Done:
         self.batch, self.time_ns = entry.batch, entry.time_ns
         self.remembered.add(entry.frames)
         digest = zlib.crc32(outcome.postings.tobytes(), zlib.crc32(outcome.events.tobytes()))
@@ -241,6 +293,7 @@ class Replica:
                 outcome.markets,
                 outcome.levels,
                 outcome.level_markets,
+                listings,
             ),
         )
 
@@ -289,16 +342,24 @@ class Replica:
                 f" {self.batch}"
             )
         if entry.kind == EntryKind.RUN:
-            done = self._run(entry, self._planned(entry.frames, entry.records, entry.time_ns))
+            refused = entry.granted if (entry.granted >= _FIRST_REASON).any() else None
+            if refused is not None:
+                refused = np.where(refused >= _FIRST_REASON, refused, np.uint8(0))
+            plan = self._planned(entry.frames, entry.records, entry.time_ns, refused)
+            done = self._run(entry, plan)
         elif entry.kind == EntryKind.PROCEED:
             if not self.partition.pending:
                 raise StoreError(f"batch {entry.batch} goes on with a batch that was complete")
             done = self._proceed(entry)
         elif entry.kind == EntryKind.TIERS:
             done = self._give_tiers(entry)
+        elif entry.kind == EntryKind.LISTINGS:
+            done = self._relist(entry)
         else:
             done = self._void(entry)
-        if read_entry(done.entry)[1] != digest:
+        if read_entry(done.entry)[1] != digest or (
+            entry.kind == EntryKind.LISTINGS and done.entry != text
+        ):
             raise StoreError(
                 f"batch {entry.batch} of partition {self.number} has another outcome now than when"
                 " it was committed: this build does not follow the rules of the one that wrote it"

@@ -1,6 +1,6 @@
 """A replica's state as bytes, for the book store to keep.
 
-Version 2, all numbers little-endian:
+Version 3, all numbers little-endian:
 
     4 bytes  magic b"NXTR"
     u32      version
@@ -9,6 +9,8 @@ Version 2, all numbers little-endian:
     i64      time of the batch
     i64      newest millisecond of which frames were forgotten, -1 if none
     u32      frames remembered, u32 fee tiers, u32 assets
+    u32      length of the listings
+    listings those of this moment, as domain/listings_text.py packs them
     heads    u64 for each bucket
     settled  i64 for each bucket and asset (BucketSums)
     held     i64 for each bucket and asset
@@ -16,7 +18,8 @@ Version 2, all numbers little-endian:
     tiers    TIER_DTYPE
     rest     the partition's own snapshot
 
-The store adds the checksum. Version 1 had no sums; no release ever wrote it.
+The store adds the checksum. Version 2, which is still read, had no listings: they are those of the
+founding. Version 1 had no sums; no release ever wrote it.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ import struct
 
 import numpy as np
 
-from ...errors import SnapshotError, StoreError
+from ...errors import ListingsRefused, SnapshotError, StoreError
 from ..listings import Listings
+from ..listings_text import pack_listings, unpack_listings
 from ..partition import Partition
 from .frames import TIER_DTYPE
 from .limits import Limits
@@ -36,8 +40,10 @@ from .replica import Replica
 __all__ = ["restore_replica", "snapshot_replica"]
 
 MAGIC = b"NXTR"
-VERSION = 2
+VERSION = 3
+OLDEST_VERSION = 2
 _HEAD = struct.Struct("<4sIIIQqqIII")
+_LENGTH = struct.Struct("<I")
 
 
 def snapshot_replica(replica: Replica) -> bytes:
@@ -56,6 +62,7 @@ def snapshot_replica(replica: Replica) -> bytes:
         len(tiers),
         replica.sums.assets,
     )
+    listings = pack_listings(replica.partition.listings)
     arrays = (
         np.array(replica.heads, "<u8"),
         replica.sums.settled,
@@ -64,6 +71,7 @@ def snapshot_replica(replica: Replica) -> bytes:
         tiers,
     )
     parts = [array.tobytes() for array in arrays]
+    head += _LENGTH.pack(len(listings)) + listings
     return b"".join([head, *parts, replica.partition.snapshot()])
 
 
@@ -76,6 +84,8 @@ def restore_replica(
 ) -> Replica:
     """The replica that wrote a snapshot; a new one if it is empty.
 
+    ``listings`` are those of the founding; a snapshot has those of its moment.
+
     Raises StoreError if the bytes are those of something else.
     """
     if not snapshot:
@@ -83,15 +93,18 @@ def restore_replica(
     if len(snapshot) < _HEAD.size or snapshot[:4] != MAGIC:
         raise StoreError(f"what is stored as a snapshot of partition {number} is none")
     _, version, own, own_buckets, *state = _HEAD.unpack_from(snapshot)
-    if version != VERSION:
-        raise StoreError(f"a snapshot of version {version}; this build reads version {VERSION}")
+    if not OLDEST_VERSION <= version <= VERSION:
+        raise StoreError(
+            f"a snapshot of version {version}; this build reads versions {OLDEST_VERSION} to"
+            f" {VERSION}"
+        )
     if (own, own_buckets) != (number, buckets):
         raise StoreError(
             f"a snapshot of partition {own} over {own_buckets} buckets is stored for partition"
             f" {number} over {buckets}"
         )
     batch, time_ns, evicted, frame_count, tier_count, assets = state
-    at = _HEAD.size
+    listings, at = _listings_of(snapshot, version, listings)
     if assets > len(listings.assets):
         raise StoreError(
             f"a snapshot of {assets} assets is stored for partition {number}, and"
@@ -125,3 +138,15 @@ def restore_replica(
     replica.remembered.add(frames)
     replica.remembered.evicted_up_to_ms = max(evicted, replica.remembered.evicted_up_to_ms)
     return replica
+
+
+def _listings_of(snapshot: bytes, version: int, founded: Listings) -> tuple[Listings, int]:
+    """The listings of a snapshot, and where it goes on behind them."""
+    if version == OLDEST_VERSION:
+        return founded, _HEAD.size
+    try:
+        (length,) = _LENGTH.unpack_from(snapshot, _HEAD.size)
+        at = _HEAD.size + _LENGTH.size
+        return unpack_listings(snapshot[at : at + length]), at + length
+    except (struct.error, ListingsRefused) as error:
+        raise StoreError(f"the listings of a stored snapshot: {error}") from error

@@ -22,6 +22,12 @@ class BucketSums:
         self.held: npt.NDArray[np.int64] = np.zeros((buckets, assets), np.int64)
         """What was reserved and granted, and what postings did to it."""
 
+    def grow(self, assets: int) -> None:
+        """Count so many assets from now on; those that are new have nothing yet."""
+        more = ((0, 0), (0, assets - self.assets))
+        self.settled, self.held = np.pad(self.settled, more), np.pad(self.held, more)
+        self.assets = assets
+
     def reserve(
         self,
         buckets: npt.NDArray[np.int64],

@@ -175,7 +175,8 @@ class Worker:
             # Joined as bytes: to join records NumPy looks at every field of every frame.
             text = bytearray().join([frame.records.data.cast("B") for frame in group.frames])
             commands = np.frombuffer(text, COMMAND_DTYPE)
-            plan = replica.plan(group.table(), commands, self._clock.now_ns())
+            versions = [frame.listings for frame in group.frames]
+            plan = replica.plan(group.table(), commands, self._clock.now_ns(), versions)
             try:
                 answers = self._turn(plan.reserves)
             except ReferenceReused:
@@ -186,12 +187,25 @@ class Worker:
             self._turn([])
             now = self._clock.now_ns()
             done = replica.give_tiers(group.table(), group.frames[0].records, now)
+        elif group.kind == FrameKind.LISTINGS:
+            self._turn([])
+            done = self._relisted(group)
         else:
             self._turn([])
             table = group.table()
             done = self._voided(table, int(table["identity"][0]))
         self._commit(done, group.deliveries, group.burials)
         self._proceed()
+
+    def _relisted(self, group: Group) -> Done:
+        """Take on new listings, or refuse them: then the frame is a dead letter that says why."""
+        assert self.replica is not None
+        text = group.frames[0].records.tobytes()
+        done = self.replica.relist(group.table(), text, self._clock.now_ns())
+        if done.objection:
+            identity = group.frames[0].identity
+            group.burials.append(Burial(group.deliveries[0].body, done.objection, identity))
+        return done
 
     def _proceed(self) -> None:
         """What did not fit the batch goes before any other frame.

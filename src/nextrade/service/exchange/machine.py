@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...domain.listings import Listings
+from ...domain.listings_text import listings_of_plain
 from ...domain.partition import Outcome
 from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
 from ...errors import ExchangeError
@@ -20,7 +21,7 @@ from ..ledger.memory import MemoryLedger
 from ..ledger.protocol import Ledger, check_call
 from ..listings_file import default_listings
 from .core import Core
-from .founding import check_same, listings_of_plain
+from .founding import check_same
 from .proof import Proof, prove
 from .records import BATCH, MONEY, batch_record, plain
 from .store import Store

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...domain.listings import Listings
+from ...domain.listings_text import listings_to_plain
 from ...errors import JournalDamaged, JournalError, NexTradeError, SnapshotError
 from ...platform.journal import Journal
 from ...platform.snapshots import Snapshots
 from ..ledger.memory import MemoryLedger
 from .core import MONEY_CALLS, Core, State
-from .founding import listings_to_plain
 from .records import BATCH, FOUNDED, MONEY, TIER, plain, read_batch, read_plain
 
 VERSION: Final = 1

@@ -10,9 +10,10 @@ import json
 from dataclasses import dataclass, replace
 
 from ...domain.listings import Listings
+from ...domain.listings_text import listings_of_plain, listings_to_plain
 from ...domain.protocol.limits import Limits
 from ...errors import StoreError
-from ..exchange.founding import difference, listings_of_plain, listings_to_plain
+from ..exchange.founding import difference
 
 __all__ = ["StoreFounding", "check_same", "open_founding", "open_listings", "write_founding"]
 
