@@ -52,16 +52,16 @@ def test_a_frame_is_as_the_page_says() -> None:
     """Every field at its offset, and the body behind them."""
     commands = np.zeros(3, COMMAND_DTYPE)
     commands["owner"] = 7, 8, 9
-    frame = commands_frame(5, 123 << 21, commands)
-    crc = zlib.crc32(frame[:28] + frame[32:])
+    frame = commands_frame(5, 123 << 21, commands, 9)
+    crc = zlib.crc32(frame[:32] + frame[36:])
 
-    assert fields("## A frame", frame) == [b"NXTF", 1, 1, 5, 3, 123 << 21, 240, crc]
-    assert frame[32:] == commands.tobytes()
+    assert fields("## A frame", frame) == [b"NXTF", 2, 1, 5, 3, 123 << 21, 240, 9, crc]
+    assert frame[36:] == commands.tobytes()
     assert COMMAND_DTYPE.itemsize == 80
     tiers = np.array([(9, 2)], TIER_DTYPE)
     frame = tiers_frame(5, 6, tiers)
     assert fields("## A frame", frame)[2] == 2
-    assert struct.unpack("<II", frame[32:]) == (9, 2)
+    assert struct.unpack("<II", frame[36:]) == (9, 2)
     for kind in FrameKind:
         assert re.search(rf"kind:.* {kind.value} \w+", PAGE)
 
@@ -76,12 +76,16 @@ def test_an_event_message_is_as_the_page_says() -> None:
     crc = zlib.crc32(message[:44] + message[48:])
 
     said = fields("## An event message", message)
-    assert said == [b"NXTE", 1, 0, 6, 7, 8, 0, 1, 2, 3, crc]
+    assert said == [b"NXTE", 2, 0, 6, 7, 8, 0, 1, 2, 3, crc]
     parts = [frames, events, own, levels, of_levels]
     sizes = [int(row[1].split()[0]) for row in table("One after the other:")]
     assert sizes == [part.itemsize for part in parts]
     assert message[48:] == b"".join(part.tobytes() for part in parts)
     assert fields("A frame entry:", frames.tobytes()) == [11, 22, 33, 4, 0]
+    nothing = frames[:0], events[:0], own[:0], levels[:0], of_levels[:0]
+    (message,) = write_messages(6, 7, 8, *nothing, b"listings")
+    assert fields("## An event message", message)[2] == 2
+    assert message[48:] == b"listings"
     many = np.zeros(5000, EVENT_DTYPE)
     no_levels = np.zeros(0, LEVEL_DTYPE), np.zeros(0, np.uint32)
     first, second = write_messages(6, 7, 8, frames, many, np.zeros(5000, np.uint32), *no_levels)

@@ -1,15 +1,22 @@
 """What must hold after a schedule has come to rest."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
 
-from nextrade import EventKind
+import numpy as np
+
+from nextrade import CommandKind, EventKind
+from nextrade.domain.listings import Listing, Listings
+from nextrade.domain.listings_text import unpack_listings
 from nextrade.domain.protocol.entries import EntryKind, read_entry
-from nextrade.domain.protocol.frames import FrameKind, Verdict, decode, identity_of
+from nextrade.domain.protocol.frames import Frame, FrameKind, Verdict, decode, identity_of
 from nextrade.domain.protocol.judging import identity_of_bytes
 from nextrade.domain.protocol.messages import Message, read_message
 from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.takeover import replayed
 
+from .operator import units_of
 from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
 from .ports import NUMBER
 from .servers import Broken
@@ -23,6 +30,7 @@ def check(play: Play) -> None:
         return
     messages = heard(play)
     money(play, messages)
+    units(play, messages)
     holds(play)
     frames(play, messages)
     dead_letters(play, messages)
@@ -55,14 +63,12 @@ def heard(play: Play) -> list[Message]:
 def money(play: Play, messages: list[Message]) -> None:
     """What each account has is what it had, and what its trades changed."""
     owned = {(account, asset): MONEY for account in range(1, ACCOUNTS + 1) for asset in range(2)}
-    for message in messages:
-        for event in message.events[message.events["kind"] == EventKind.TRADE]:
-            taker, maker = int(event["owner"]), int(event["maker_owner"])
-            buyer, seller = (taker, maker) if event["side"] == 0 else (maker, taker)
-            lots, ticks = int(event["qty_lots"]), int(event["price_ticks"])
-            for account, sign in ((buyer, 1), (seller, -1)):
-                owned[account, 0] += sign * lots
-                owned[account, 1] -= sign * lots * ticks
+    owned[0, 0] = owned[0, 1] = 0
+    for message, listings in under_listings(messages):
+        trades = message.events["kind"] == EventKind.TRADE
+        markets = message.markets[trades].tolist()
+        for market, event in zip(markets, message.events[trades], strict=True):
+            trade(owned, event, listings.listings[market])
     for bucket in play.world.buckets:
         for (account, asset), balance in bucket.balances.items():
             if min(balance) < 0:
@@ -72,6 +78,64 @@ def money(play: Play, messages: list[Message]) -> None:
                     f"account {account} has {balance} of asset {asset}; its trades leave"
                     f" {owned.get((account, asset), 0)}"
                 )
+
+
+def under_listings(messages: list[Message]) -> Iterator[tuple[Message, Listings]]:
+    """Each message with the listings that its batch ran under, as the stream told of them."""
+    listings = LISTINGS
+    for message in messages:
+        if message.listings:
+            listings = unpack_listings(message.listings)
+        yield message, listings
+
+
+def trade(owned: dict[tuple[int, int], int], event: Any, listing: Listing) -> None:
+    """Both sides get what the other gives, less the fee of today's rates, which account 0 gets."""
+    taker, maker = int(event["owner"]), int(event["maker_owner"])
+    taker_buys = event["side"] == 0
+    lot, tick_lot = units_of(listing.market)
+    base = int(event["qty_lots"]) * lot
+    quote = int(event["qty_lots"]) * int(event["price_ticks"]) * tick_lot
+    rates = listing.tiers[0]
+    gets = (base, quote) if taker_buys else (quote, base)
+    for account, other, asset, amount, rate in (
+        (taker, maker, 0 if taker_buys else 1, gets[0], rates.taker),
+        (maker, taker, 1 if taker_buys else 0, gets[1], rates.maker),
+    ):
+        fee = amount * rate // 1_000_000
+        owned[account, asset] += amount - fee
+        owned[0, asset] += fee
+        owned[other, asset] -= amount
+
+
+def units(play: Play, messages: list[Message]) -> None:
+    """No price or quantity is taken for one of other units than its sender knew."""
+    made: list[bool] = []
+    sent = {
+        (frame.identity, frame.crc): frame
+        for frame in (decode(text) for texts in play.published.values() for text in texts)
+    }
+    for message, listings in under_listings(messages):
+        if len(message.frames):
+            made = []
+        for identity, crc, _, verdict, _ in message.frames.tolist():
+            if verdict == Verdict.RUN and sent[identity, crc].kind == FrameKind.COMMANDS:
+                made += stale(sent[identity, crc], listings)
+        for event in message.events:
+            refused = event["kind"] == EventKind.REJECTED and event["reason"] == 141
+            if refused != made[event["command"]]:
+                raise Broken(f"a command of batch {message.batch}, stale or not: {event}")
+
+
+def stale(frame: Frame, listings: Listings) -> list[bool]:
+    """Of each command, whether it counts in units of before."""
+    since = [one.units_version for one in listings.listings] + [0]
+    last = len(since) - 1
+    counts = np.isin(frame.records["kind"], [CommandKind.PLACE, CommandKind.REPLACE])
+    return [
+        bool(counting) and 0 < frame.listings < since[min(market, last)]
+        for counting, market in zip(counts, frame.records["market"].tolist(), strict=True)
+    ]
 
 
 def holds(play: Play) -> None:

@@ -198,9 +198,9 @@ class BuriesOnce(Worker):
 class GoesBackInTime(Replica):
     """Stamps a batch with what the clock says."""
 
-    def plan(self, frames: Any, commands: Any, now_ns: int) -> Any:
+    def plan(self, frames: Any, commands: Any, now_ns: int, versions: Any = ()) -> Any:
         self.time_ns = 0
-        return super().plan(frames, commands, now_ns)
+        return super().plan(frames, commands, now_ns, versions)
 
 
 class Timeless(Worker):
@@ -209,6 +209,22 @@ class Timeless(Worker):
     def _rebuilt(self, acquired: Any) -> Any:
         replica, history = super()._rebuilt(acquired)
         replica.__class__ = GoesBackInTime
+        return replica, history
+
+
+class TakesAnyUnits(Replica):
+    """Takes a price for one in today's ticks, whenever it was made."""
+
+    def plan(self, frames: Any, commands: Any, now_ns: int, versions: Any = ()) -> Any:
+        return super().plan(frames, commands, now_ns, [0] * len(versions))
+
+
+class Unitless(Worker):
+    """Does not look at the version of the listings by which a frame was made."""
+
+    def _rebuilt(self, acquired: Any) -> Any:
+        replica, history = super()._rebuilt(acquired)
+        replica.__class__ = TakesAnyUnits
         return replica, history
 
 
@@ -237,6 +253,7 @@ MUTATIONS: dict[str, Callable[..., Worker]] = {
     "snapshot early": SnapshotsEarly,
     "buried once": BuriesOnce,
     "back in time": Timeless,
+    "any units": Unitless,
 }
 
 

@@ -10,12 +10,14 @@ from nextrade import COMMAND_DTYPE, CommandKind, OrderType, Side, TimeInForce
 from nextrade.domain.assets import Asset
 from nextrade.domain.buckets import bucket_of_account
 from nextrade.domain.listings import Listing, Listings
+from nextrade.domain.listings_text import pack_listings
 from nextrade.domain.markets import Market
 from nextrade.domain.protocol.frames import (
     TIER_DTYPE,
     Verdict,
     commands_frame,
     identity_of,
+    listings_frame,
     tiers_frame,
     verdict_frame,
 )
@@ -25,6 +27,7 @@ from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.worker import Worker
 from nextrade.errors import Gap, PartitionStopped
 
+from .operator import Operator
 from .ports import (
     NUMBER,
     Crash,
@@ -95,6 +98,7 @@ class Play:
         gateways = dice.sample(range(100), 2)
         self._ids = [Ids(number, lambda: world.now_ns // 1_000_000) for number in gateways]
         self._orders: list[int] = []
+        self.operator = Operator(world, LISTINGS)
         self.lossy = dice.random() < 0.15
         # Then a worker takes over for nothing but what is not acknowledged.
         world.knocks = self.lossy or dice.random() < 0.7
@@ -164,7 +168,7 @@ class Play:
         """One random command."""
         dice, command = self.world.dice, np.zeros(1, COMMAND_DTYPE)[0]
         command["owner"] = dice.randint(1, ACCOUNTS)
-        command["market"] = dice.randrange(2)
+        command["market"] = dice.randrange(2 if dice.random() < 0.8 else 3)
         command["side"] = dice.choice((Side.BUY, Side.SELL))
         command["qty_lots"] = dice.randint(1, 6)
         command["price_ticks"] = dice.randint(1, 5)
@@ -209,8 +213,12 @@ class Play:
             # Two gateways have the same number by mistake.
             other = dice.choice(list(self.published))
             message = commands_frame(0, other, commands)
+        elif way < 0.14:
+            message = listings_frame(0, identity, pack_listings(self.operator.proposal()))
         else:
-            message = commands_frame(0, identity, commands)
+            # A gateway knows the first listings, or heard of others, or does not say.
+            version = dice.choice((0, 1, self.operator.known().version))
+            message = commands_frame(0, identity, commands, version)
             if way > 0.985:
                 world.poison.add(identity)
         world.broker.queue.append(Queued(message))

@@ -215,11 +215,11 @@ def test_a_hold_too_few_or_too_many() -> None:
 def test_unknown_version_is_named() -> None:
     """A snapshot of a later version is refused with both versions."""
     snapshot = bytearray(busy().partition.snapshot())
-    snapshot[8] = 3
+    snapshot[8] = 4
     body = bytes(snapshot[:-16])
     later = body + hashlib.blake2b(body, digest_size=16).digest()
 
-    with pytest.raises(SnapshotError, match=r"version 3 is unknown .* reads versions 1 to 2"):
+    with pytest.raises(SnapshotError, match=r"version 4 is unknown .* reads versions 1 to 3"):
         Partition.restore(three_markets(), 0, later)
 
 

@@ -136,8 +136,7 @@ def read_message(message: bytes) -> Message:
             f"events of version {version}; this build reads versions {OLDEST_VERSION} to {VERSION}"
         )
     crc = zlib.crc32(message[_HEAD_BYTES:], zlib.crc32(message[: _HEAD.size]))
-    frames, events, levels = counts
-    sizes = (frames * FRAME_ENTRY_DTYPE.itemsize, events * 84, levels * 36)
+    sizes = (counts[0] * FRAME_ENTRY_DTYPE.itemsize, counts[1] * 84, counts[2] * 36)
     listings = message[_HEAD_BYTES + sum(sizes) :] if flags & _LISTINGS else b""
     length = _HEAD_BYTES + sum(sizes) + len(listings)
     if len(message) != length or _CRC.unpack_from(message, _HEAD.size)[0] != crc:
@@ -145,13 +144,16 @@ def read_message(message: bytes) -> Message:
     at = _HEAD_BYTES
     parts: list[npt.NDArray[Any]] = []
     for dtype, count in (
-        (FRAME_ENTRY_DTYPE, frames),
-        (EVENT_DTYPE, events),
-        (np.dtype("<u4"), events),
-        (LEVEL_DTYPE, levels),
-        (np.dtype("<u4"), levels),
+        (FRAME_ENTRY_DTYPE, counts[0]),
+        (EVENT_DTYPE, counts[1]),
+        (np.dtype("<u4"), counts[1]),
+        (LEVEL_DTYPE, counts[2]),
+        (np.dtype("<u4"), counts[2]),
     ):
         parts.append(np.frombuffer(message, dtype, count, at))
         at += count * dtype.itemsize
     more = bool(flags & _MORE)
-    return Message(partition, batch, time_ns, first, more, *parts)._replace(listings=listings)
+    frames, events, markets, levels, of_levels = parts
+    return Message(
+        partition, batch, time_ns, first, more, frames, events, markets, levels, of_levels, listings
+    )

@@ -1,5 +1,7 @@
 """What travels and is stored: read back as written, and refused when a single bit is wrong."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from nextrade.domain.protocol.frames import (
     decode,
     identity_of,
     knock_frame,
+    listings_frame,
     tiers_frame,
     verdict_frame,
 )
@@ -27,6 +30,8 @@ from nextrade.domain.protocol.messages import (
 )
 from nextrade.dtypes import EVENT_DTYPE, LEVEL_DTYPE
 from nextrade.errors import BadFrame, StoreError
+
+LISTINGS = b"some listings"
 
 
 def records(dtype: np.dtype, count: int) -> Any:
@@ -40,6 +45,8 @@ def one_entry(kind: EntryKind) -> Entry:
     if kind == EntryKind.RUN:
         marks = np.array([1, 0], np.uint8)
         return Entry(kind, 7, 8, frames, records(COMMAND_DTYPE, 2), marks, marks)
+    if kind == EntryKind.LISTINGS:
+        return Entry(kind, 7, 8, frames[:1], np.frombuffer(LISTINGS, np.uint8))
     if kind == EntryKind.TIERS:
         return Entry(kind, 7, 8, frames, records(TIER_DTYPE, 3))
     return Entry(kind, 7, 8)
@@ -52,6 +59,7 @@ FRAMES = {
         3, Verdict.DEAD_LETTERED, commands_frame(3, 9, records(COMMAND_DTYPE, 1))
     ),
     "knock": knock_frame(3),
+    "listings": listings_frame(3, 9, LISTINGS),
 }
 (MESSAGE,) = write_messages(
     1,
@@ -99,6 +107,21 @@ def test_frames_come_back() -> None:
     assert (verdict.identity, verdict.verdict) == (9, Verdict.DEAD_LETTERED)
     assert decode(verdict.about).identity == 9
     assert decode(FRAMES["knock"]).identity == 0
+    listings = decode(FRAMES["listings"])
+    assert (listings.kind, listings.identity) == (FrameKind.LISTINGS, 9)
+    assert listings.records.tobytes() == LISTINGS
+
+
+def test_frames_of_the_version_before_are_read() -> None:
+    """They have no version of the listings: it is the first one, for they knew no other."""
+    body = records(COMMAND_DTYPE, 2).tobytes()
+    head = struct.pack("<4sHHIIQI", b"NXTF", 1, 1, 3, 2, 9, len(body))
+    before = decode(head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body)
+
+    assert (before.partition, before.identity, before.listings) == (3, 9, 1)
+    assert before.records.tobytes() == body
+    assert decode(commands_frame(3, 9, records(COMMAND_DTYPE, 2), 7)).listings == 7
+    assert decode(FRAMES["commands"]).listings == 0
 
 
 @pytest.mark.parametrize("identity", [0, 1 << 62, 1 << 63])
@@ -115,7 +138,7 @@ def test_identity_of_bytes() -> None:
     assert identity_of(b"x") == identity_of(b"x") != identity_of(b"y")
 
 
-@pytest.mark.parametrize("kind", [EntryKind.RUN, EntryKind.TIERS, EntryKind.PROCEED])
+@pytest.mark.parametrize("kind", list(EntryKind))
 def test_entries_come_back(kind: EntryKind) -> None:
     """An entry is read as it was written, with the digest."""
     entry = one_entry(kind)
@@ -144,6 +167,9 @@ def test_large_batches_have_several_messages() -> None:
     assert b"".join(m.events.tobytes() for m in messages) == events.tobytes()
     assert b"".join(m.levels.tobytes() for m in messages) == levels.tobytes()
     assert len(read_message(write_messages(1, 2, 3, *no_facts())[0]).events) == 0
+    (listed,) = write_messages(1, 2, 3, *no_facts(), LISTINGS)
+    assert read_message(listed).listings == LISTINGS
+    assert read_message(MESSAGE).listings == b""
 
 
 def no_facts() -> tuple[Any, ...]:
