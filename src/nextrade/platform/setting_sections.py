@@ -64,6 +64,18 @@ class LedgerSettings:
             "Whether the shards are a Redis Cluster, found through any of the servers listed.",
         )
     )
+    replicas: int = field(
+        metadata=_is(
+            Whole(0, 16),
+            "How many replicas of a server must have a change before it counts as done.",
+        )
+    )
+    replica_timeout_ms: int = field(
+        metadata=_is(
+            Whole(1, 60_000),
+            "For how many milliseconds replicas are waited for before the call is made again.",
+        )
+    )
     username: str = field(
         metadata=_is(Name(), "The user that the servers know us as; none: their default user.")
     )

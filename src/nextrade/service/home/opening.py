@@ -10,7 +10,7 @@ from ...errors import SettingsError, StoreError, WrongMap
 from ...platform.redis_access import access_of
 from ...platform.redis_stack import shards_of
 from ...platform.settings import Settings
-from ..ledger.redis import ClusterShards, NamedShards, RedisLedger
+from ..ledger.redis import ClusterShards, NamedShards, RedisLedger, Replication
 from ..ledger.redis.bucket_map import BucketMap
 from ..ledger.redis.bucket_state import BucketState, bucket_states
 from ..ledger.redis.shards import PATIENCE_S, Shards
@@ -24,15 +24,16 @@ __all__ = ["Founding", "found_ledger", "open_ledger", "placement_of"]
 def placement_of(settings: Settings) -> NamedShards | ClusterShards:
     """Where the servers of the ledger are; SettingsError or StackError if that is not said."""
     access = access_of(settings)
+    replication = Replication(settings.ledger.replicas, settings.ledger.replica_timeout_ms)
     if not settings.ledger.cluster:
-        return NamedShards(shards_of(settings), access)
+        return NamedShards(shards_of(settings), access, replication)
     if not settings.ledger.shards:
         raise SettingsError(
             "[ledger] cluster = true needs shards: some servers of the Redis Cluster, to find it"
         )
     if any(address.startswith("/") for address in settings.ledger.shards):
         raise SettingsError("[ledger] shards of a Redis Cluster are HOST:PORT, not sockets")
-    return ClusterShards(settings.ledger.shards, access)
+    return ClusterShards(settings.ledger.shards, access, replication)
 
 
 def open_ledger(settings: Settings, patience_s: float = PATIENCE_S) -> RedisLedger:

@@ -2,6 +2,7 @@
 
 from .batches import BucketBatches
 from .ledger import RedisLedger
+from .replication import Replication
 from .shards import ClusterShards, NamedShards
 
-__all__ = ["BucketBatches", "ClusterShards", "NamedShards", "RedisLedger"]
+__all__ = ["BucketBatches", "ClusterShards", "NamedShards", "RedisLedger", "Replication"]

@@ -6,13 +6,11 @@ or patience ends, and with it the calls to the same bucket that were sent behind
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MovedError, TryAgainError
 from redis.retry import Retry
 
@@ -27,6 +25,7 @@ from ....platform.redis_access import OPEN, RedisAccess, refusal
 from .bucket_map import MAP_KEY, BucketMap
 from .library import VERSION_FUNCTION, library
 from .link import Link, ReplyError, packed
+from .placement import ClusterShards, NamedShards, host_port
 
 __all__ = ["ClusterShards", "NamedShards", "Shards"]
 
@@ -58,79 +57,10 @@ def manager(address: str, timeout_s: float, access: RedisAccess = OPEN) -> "redi
     return redis.Redis(host=host, port=port, socket_timeout=timeout_s, retry=retry, **options)
 
 
-def host_port(address: str) -> tuple[str, int]:
-    """Return the two parts of an address."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 def moved(error: Exception) -> bool:
     """Whether a server of a cluster says that another one has the key."""
     # Before its version 6 the client had a class of its own for this in clusters only.
     return isinstance(error, MovedError) or str(error).startswith("MOVED")
-
-
-class NamedShards:
-    """Servers of our own, whose names stand in the map."""
-
-    def __init__(self, addresses: Mapping[str, str], access: RedisAccess = OPEN) -> None:
-        if not addresses:
-            raise ValueError("a ledger needs at least one shard")
-        self.by_name = dict(addresses)
-        self.access = access
-
-    def addresses(self) -> tuple[str, ...]:
-        """Return the address of every shard."""
-        return tuple(self.by_name.values())
-
-    def address_of(self, bucket_map: BucketMap, bucket: int) -> str:
-        """Return the address of the shard that the map names."""
-        return self.by_name[bucket_map.shards[bucket_map.owners[bucket]]]
-
-    def look_again(self) -> None:
-        """Do nothing: named shards stay where they are."""
-
-
-class ClusterShards:
-    """A Redis Cluster, found through any of its servers."""
-
-    def __init__(self, addresses: Iterable[str], access: RedisAccess = OPEN) -> None:
-        self._startup = tuple(addresses)
-        self.access = access
-        self._slots: dict[int, str] = {}
-
-    def addresses(self) -> tuple[str, ...]:
-        """Return the address of every primary."""
-        if not self._slots:
-            self.look_again()
-        return tuple(sorted(set(self._slots.values())))
-
-    def address_of(self, bucket_map: BucketMap, bucket: int) -> str:
-        """Return the address of the primary that has the bucket's slot."""
-        if not self._slots:
-            self.look_again()
-        slot = key_slot(bucket_map.key(bucket))
-        if slot not in self._slots:
-            raise LedgerUnavailable(f"no server of the cluster has slot {slot}")
-        return self._slots[slot]
-
-    def look_again(self) -> None:
-        """Ask the cluster which primary has which slot."""
-        nodes = [
-            ClusterNode(*host_port(address))  # type: ignore[no-untyped-call]
-            for address in self._startup
-        ]
-        try:
-            cluster = RedisCluster(
-                startup_nodes=nodes, require_full_coverage=False, **self.access.client_options()
-            )
-        except redis.RedisError as error:
-            if why := refusal(error):
-                raise AccessRefused(f"Redis Cluster at {self._startup}: {why}") from error
-            raise LedgerUnavailable(f"no Redis Cluster at {self._startup}: {error}") from error
-        slots = cluster.nodes_manager.slots_cache
-        self._slots = {slot: f"{held[0].host}:{held[0].port}" for slot, held in slots.items()}
-        cluster.close()
 
 
 class Shards:
@@ -285,30 +215,41 @@ class Shards:
         except LedgerUnavailable as error:
             return left, str(error)
         sent = []
+        replication = self.placement.replication
         for address, numbers in by_address.items():
+            commands = [calls[k][1] for k in numbers]
+            behind = replication.behind(commands, self.map.key(calls[numbers[0]][0]))
             try:
-                self._link(address).send([calls[k][1] for k in numbers])
-                sent.append((address, numbers))
+                self._link(address).send(commands + behind)
+                sent.append((address, numbers, behind))
             except LedgerUnavailable as error:
                 again, why = again + numbers, str(error)
-        for address, numbers in sent:
+        for address, numbers, behind in sent:
             receive = self._link(address).receive
             for place, k in enumerate(numbers):
                 try:
                     reply = receive()
                 except LedgerUnavailable as error:
-                    again, why = again + numbers[place:], str(error)
+                    # Without the word of the replicas nothing that was sent is done.
+                    again, why = again + numbers[0 if behind else place :], str(error)
                     break
                 if isinstance(reply, ReplyError):
-                    reply = self._redirected(address, calls[k][1], reply)
+                    reply = self._redirected(address, calls[k], reply)
                 if isinstance(reply, ReplyError):
                     again, why = [*again, k], f"{address}: {reply}"
                 else:
                     replies[k] = reply
+            else:
+                try:
+                    lacking = behind and replication.lacking([receive() for _ in behind])
+                except LedgerUnavailable as error:
+                    lacking = str(error)
+                if lacking:
+                    again, why = again + numbers, f"{address}: {lacking}"
         if again:
             # A call is never carried out ahead of one to the same bucket that stands before it:
             # what was sent behind one that failed is sent again behind it, and answers the same.
-            failed = {calls[k][0]: k for k in sorted(again, reverse=True)}
+            failed = {calls[k][0]: k for k in sorted(set(again), reverse=True)}
             again = [k for k in left if k >= failed.get(calls[k][0], len(calls))]
             # A server that is gone may have been replaced by another one.
             try:
@@ -317,7 +258,7 @@ class Shards:
                 why = str(error)
         return again, why
 
-    def _redirected(self, address: str, command: bytes, error: ReplyError) -> Any:
+    def _redirected(self, address: str, sent: tuple[int, bytes], error: ReplyError) -> Any:
         """Return the reply of the server that an error points to, or the error if it will pass.
 
         Raises what any other error means.
@@ -329,11 +270,18 @@ class Shards:
         if word == "MOVED":
             return error
         if word == "ASK":
-            link = Link(rest[1], self.patience_s, self.placement.access)
+            replication = self.placement.replication
+            link = Link(rest[1], self._silence_s, self.placement.access)
+            bucket, command = sent
+            behind = replication.behind([command], self.map.key(bucket))
+            asking = [packed("ASKING"), *behind[:1]] if behind else []
             try:
-                link.send([packed("ASKING"), command])
+                link.send([packed("ASKING"), command, *asking, *behind[1:]])
                 link.receive()
                 reply = link.receive()
+                told = [link.receive() for _ in (*asking, *behind[1:])]
+                if told and (why := replication.lacking(told[1:])):
+                    return ReplyError(f"NOREPLICAS {why}")
             finally:
                 link.close()
             return reply
@@ -343,9 +291,15 @@ class Shards:
             raise WrongLibrary(f"Redis at {address} has no functions: load the library")
         raise LedgerError(f"Redis at {address} failed: {library().located(text)}")
 
+    @property
+    def _silence_s(self) -> float:
+        """How long a server may be silent: it is while it waits for its replicas."""
+        replication = self.placement.replication
+        return self.patience_s + (replication.timeout_ms / 1000 if replication.replicas else 0)
+
     def _link(self, address: str) -> Link:
         if address not in self._links:
-            self._links[address] = Link(address, self.patience_s, self.placement.access)
+            self._links[address] = Link(address, self._silence_s, self.placement.access)
         return self._links[address]
 
     def close(self) -> None:
