@@ -14,8 +14,8 @@ from nextrade.errors import LedgerUnavailable, StoreUnavailable
 from ...redis_here import running
 from .calls import ANNA, BTC, has, postings, requests
 
-PATIENCE_S = 0.4
-WAIT_MS = 100
+PATIENCE_S = 0.2
+WAIT_MS = 50
 BACK = postings((ANNA, BTC, 6, -6))
 
 
