@@ -99,6 +99,7 @@ def test_nothing_is_done_without_the_replica_and_nothing_doubled_after(pair: Pai
                 one.credit("e", ANNA, BTC, 5)
         with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
             store.commit(0, epoch, 1, 0, b"entry")
+    assert store.look(0).batch == 1  # who only reads waits for nobody
     pair.signal_replica(signal.SIGCONT)
 
     patient = pair.ledger(10.0)

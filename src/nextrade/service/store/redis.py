@@ -39,6 +39,8 @@ TRIM = 200
 """Entries removed by one call."""
 LOOKS = 20
 """How often to begin again when a worker removes what is being read."""
+_READS = (Call.STORE_LOOK, Call.STORE_PAGE)
+"""Calls that change nothing: no replica is waited for behind them."""
 HIGHEST = 2**53 - 1
 """Epochs and batches are numbers that Lua knows exactly."""
 
@@ -260,7 +262,8 @@ class RedisBookStore:
             raise ValueError(f"a partition is a number from 0 to {PARTITIONS - 1}: {partition}")
         words = [self.map.key(partition), *keys, self.map.head(call, partition), *parts]
         function = f"nextrade_{call.name.lower()}"
-        reply = self._exchange(partition, packed(b"FCALL", function, 1 + len(keys), *words))
+        verb = b"FCALL_RO" if call in _READS else b"FCALL"
+        reply = self._exchange(partition, packed(verb, function, 1 + len(keys), *words))
         try:
             answer = Answer(reply[0])
         except (ValueError, TypeError, IndexError) as error:
