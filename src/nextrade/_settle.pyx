@@ -133,6 +133,12 @@ cdef cnp.ndarray column(array, object dtype, Py_ssize_t length, str what):
     return values
 
 
+cdef inline void copied(void* to, const void* whence, size_t count) noexcept nogil:
+    """Copy so many bytes; of none, ``whence`` may be nowhere, which memcpy does not allow."""
+    if count:
+        memcpy(to, whence, count)
+
+
 @cython.final
 cdef class Settlement:
     """The books of a partition and what each open order in them holds.
@@ -432,13 +438,13 @@ cdef class Settlement:
         for k in range(self.state.slices.count):
             one = &self.state.slices.closed[k]
             events = np.empty(one.events - first_event, EVENT_DTYPE)
-            memcpy(
+            copied(
                 cnp.PyArray_DATA(events),
                 self.state.batch.events + first_event,
                 (one.events - first_event) * sizeof(Event),
             )
             postings = np.empty(one.postings - first_posting, _posting_dtype)
-            memcpy(
+            copied(
                 cnp.PyArray_DATA(postings),
                 self.state.slices.postings + first_posting,
                 (one.postings - first_posting) * sizeof(Posting),
@@ -456,8 +462,8 @@ cdef class Settlement:
         cdef cnp.ndarray levels = np.empty(b.level_count, LEVEL_DTYPE)
         cdef cnp.ndarray markets = np.empty(b.level_count, np.uint32)
         if b.level_count:
-            memcpy(cnp.PyArray_DATA(levels), b.levels, b.level_count * sizeof(LevelUpdate))
-            memcpy(
+            copied(cnp.PyArray_DATA(levels), b.levels, b.level_count * sizeof(LevelUpdate))
+            copied(
                 cnp.PyArray_DATA(markets), b.level_markets, b.level_count * sizeof(uint32_t)
             )
         order = np.argsort(levels["command"], kind="stable")
