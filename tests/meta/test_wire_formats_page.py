@@ -91,6 +91,8 @@ def test_an_event_message_is_as_the_page_says() -> None:
     first, second = write_messages(6, 7, 8, frames, many, np.zeros(5000, np.uint32), *no_levels)
     assert fields("## An event message", first)[2] == 1
     assert fields("## An event message", second)[6:8] == [4096, 0]
+    (message,) = write_messages(6, 7, 8, *nothing, goes_on=True)
+    assert fields("## An event message", message)[2] == 4
 
 
 def test_ids_are_as_the_page_says() -> None:

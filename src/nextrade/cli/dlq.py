@@ -138,9 +138,9 @@ def show_command(
     help="""Send dead letters again, each as a new frame with a new id.
 
     A letter leaves its queue once the new frame is confirmed; copies of it leave with it. What
-    cannot be sent again stays, and is exit code 1. If the command dies between the confirmation
-    and the removal, the letter is there although its orders are under way: look at the events
-    of the new frame before it is sent a second time.
+    cannot be sent again stays, and is exit code 1. The new id is kept with the letter before the
+    frame is sent: if the command dies, wherever, a second retry sends the same frame, and its
+    commands run once.
 
     Example:
 
@@ -161,17 +161,27 @@ def retry_command(
     config: Path | None,
 ) -> None:
     """Look, send, take out."""
-    from ..service.gateway.dead import letters_of, retry, select
+    from ..service.gateway.dead import letters_of, retry, select, with_all_copies
 
     bus = _bus(config)
+    topology = bus.topology
     wanted = _wanted(frames, everything=everything)
     found, stay = [], 0
     with bus.publisher() as publisher:
         for partition in _partitions(bus, partitions):
             with bus.dead_letters(partition) as visit:
-                for copies in select(letters_of(visit, partition, limit), wanted):
+                groups = select(letters_of(visit, partition, limit), wanted)
+                for copies in with_all_copies(visit, groups):
                     found.append(copies)
-                    done = retry(visit, copies, bus.listings, publisher, bus.ids.one, bus.orders)
+                    done = retry(
+                        visit,
+                        copies,
+                        bus.listings,
+                        publisher,
+                        bus.ids.one,
+                        topology.orders,
+                        topology.dead(partition),
+                    )
                     stay += not done.identity
                     click.echo(_told(copies, f"sent again as {done.identity}", done.fault))
     _check_found(frames, found)

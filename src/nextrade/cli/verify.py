@@ -53,6 +53,10 @@ def verify_command(
 ) -> None:
     """Open, prove, show."""
     settings, folder = meant(config, path)
+    if folder is not None and no_stream:
+        raise click.UsageError(
+            f"--no-stream is for an exchange on Redis; that in {folder} has no event streams"
+        )
     if folder is None:
         with redis_home(settings) as home, late_bar("Walking buckets") as progress:
             try:

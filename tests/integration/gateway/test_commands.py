@@ -105,7 +105,7 @@ def test_submit_says_what_is_wrong(call: Call, look: Look, bus: Any) -> None:
     done = call("submit", "-", "--wait", "--patience", "0.3", given=first)
     assert done.exit_code == 1
     assert "1 commands have no outcome yet" in done.stderr
-    look.channel.queue_delete(bus.orders(0))
+    look.channel.queue_delete(bus.topology.orders(0))
     done = call("submit", "-", given=first)
     assert done.exit_code == 1
     assert "no queue" in done.stderr
@@ -161,7 +161,7 @@ def test_tail_drops_repeats_and_says_what_is_missing(
     """A message that is there twice is told once; a hole and garbage are notes in their place."""
     for line in LINES.splitlines()[:2]:
         assert call("submit", "-", "--wait", given=line).exit_code == 0
-    stream = bus.events(0)
+    stream = bus.topology.events(0)
     first, second = read_stream(broker, stream, 2)
     assert workers[0].batch == 2
     for body in (second, first, b"garbage"):
@@ -207,8 +207,8 @@ def dead(call: Call) -> list[dict[str, Any]]:
 def test_dead_letters_are_listed_and_shown(call: Call, look: Look, bus: Any) -> None:
     """Where, why, when, what; bytes of what cannot be read. Looking changes nothing."""
     assert call("dlq", "list").stdout == "no dead letters\n"
-    bury(look, bus.dead(0), letter(5, 3), b"garbage")
-    bury(look, bus.dead(1), letter(7, 1, 1), reason="DEAD_LETTERED")
+    bury(look, bus.topology.dead(0), letter(5, 3), b"garbage")
+    bury(look, bus.topology.dead(1), letter(7, 1, 1), reason="DEAD_LETTERED")
     for _ in range(2):
         listed = dead(call)
         assert [(one["partition"], one["position"], one["frame"]) for one in listed] == [
@@ -233,11 +233,20 @@ def test_dead_letters_are_listed_and_shown(call: Call, look: Look, bus: Any) -> 
 def test_a_retried_letter_is_a_new_frame(call: Call, look: Look, bus: Any) -> None:
     """It leaves with its copies once the new frame is in its queue; what cannot be sent stays."""
     verdict = verdict_frame(0, 5, b"x")
-    bury(look, bus.dead(0), letter(5), b"garbage", letter(5), verdict, letter(6), letter(5, 2))
+    bury(
+        look,
+        bus.topology.dead(0),
+        letter(5),
+        b"garbage",
+        letter(5),
+        verdict,
+        letter(6),
+        letter(5, 2),
+    )
     done = call("dlq", "retry", "5")
 
     assert done.exit_code == 0, done.output
-    frames = [decode(body) for _, body in look.drain(bus.orders(0))]
+    frames = [decode(body) for _, body in look.drain(bus.topology.orders(0))]
     assert [len(frame.records) for frame in frames] == [1, 2]
     assert len({5, 6, *(frame.identity for frame in frames)}) == 4
     assert re.search(r"frame 5: sent again as \d+ \(2 copies\)", done.stdout)
@@ -252,8 +261,8 @@ def test_a_retried_letter_is_a_new_frame(call: Call, look: Look, bus: Any) -> No
 
 def test_a_letter_stays_if_its_frame_is_not_confirmed(call: Call, look: Look, bus: Any) -> None:
     """Without a queue to go to nothing is removed."""
-    bury(look, bus.dead(0), letter(5))
-    look.channel.queue_delete(bus.orders(0))
+    bury(look, bus.topology.dead(0), letter(5))
+    look.channel.queue_delete(bus.topology.orders(0))
 
     assert call("dlq", "retry", "5").exit_code == 1
     assert [one["frame"] for one in dead(call)] == [5]
@@ -261,8 +270,8 @@ def test_a_letter_stays_if_its_frame_is_not_confirmed(call: Call, look: Look, bu
 
 def test_dropping_asks_and_keeps_a_copy(call: Call, look: Look, bus: Any) -> None:
     """No means no; the file has every byte; a file that is there is not written over."""
-    bury(look, bus.dead(0), letter(5), b"garbage", letter(5))
-    bury(look, bus.dead(1), letter(6, 1, 1))
+    bury(look, bus.topology.dead(0), letter(5), b"garbage", letter(5))
+    bury(look, bus.topology.dead(1), letter(6, 1, 1))
 
     assert call("dlq", "drop", "5", given="n\n").exit_code == 1
     assert len(dead(call)) == 4
@@ -299,16 +308,16 @@ def test_the_examples_of_the_help_run(
     """Each example works as it stands, where there are such files and letters."""
     Path("orders.jsonl").write_text(LINES)
     call("generate", "calm", "--commands", "1000", "--output", "day.npy")
-    bury(look, bus.dead(0), letter(456641087526676481), letter(6))
+    bury(look, bus.topology.dead(0), letter(456641087526676481), letter(6))
     groups = [["list"], ["show"], ["retry"], ["drop"]] if name == "dlq" else []
     for words in ([], *groups):
         text = call(name, *words, "--help").output
         lines = re.findall(r"^ +(nextrade .+)$", text, re.MULTILINE)
         assert lines
         if words == ["retry"]:
-            bury(look, bus.dead(0), letter(456641087526676481))
+            bury(look, bus.topology.dead(0), letter(456641087526676481))
         if words == ["show"]:
-            bury(look, bus.dead(0), letter(456641087526676481))
+            bury(look, bus.topology.dead(0), letter(456641087526676481))
         Path("letters.jsonl").unlink(missing_ok=True)
         lines = [f"{line} --yes" if "drop" in line else line for line in lines]
         run_all(call, [line.replace("--yes --yes", "--yes") for line in lines])
@@ -319,7 +328,7 @@ def test_the_how_to_page_runs(call: Call, look: Look, bus: Any, workers: list) -
     page = (ROOT / "docs/how-to/drive-from-a-terminal.md").read_text(encoding="utf-8")
     (orders,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     Path("orders.jsonl").write_text(orders)
-    bury(look, bus.dead(0), letter(5))
+    bury(look, bus.topology.dead(0), letter(5))
     told = json.loads(call("submit", "orders.jsonl", "--wait", "--json").stdout)
     assert (told["refused"], told["rejected"], told["trades"]) == ({}, {}, 1)
     blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)

@@ -46,7 +46,7 @@ def test_commands_reach_their_partitions(bus: Any, look: Look) -> None:
     assert done.refusals.tolist() == [0] * 5 + [Refusal.UNKNOWN_MARKET]
     assert [ticket.rows.tolist() for ticket in done.tickets] == [[0, 1, 2], [3, 4]]
     for partition, rows, one in ((0, slice(0, 3), confirmed[0]), (1, slice(3, 5), confirmed[1])):
-        (properties, body) = look.drain(bus.orders(partition))[0]
+        (properties, body) = look.drain(bus.topology.orders(partition))[0]
         frame = decode(body)
         assert (frame.kind, frame.partition) == (FrameKind.COMMANDS, partition)
         assert frame.identity == one.frame == int(properties.message_id)
@@ -61,7 +61,7 @@ def test_a_frame_takes_so_many_and_no_more(bus: Any, look: Look) -> None:
     """A large call is cut into frames; all of it arrives in order."""
     with bus.gateway(most_commands=1000) as gateway:
         gateway.submit(orders(10_000, first_id=1))
-    frames = frames_in(look, bus.orders(0))
+    frames = frames_in(look, bus.topology.orders(0))
 
     assert max(len(frame.records) for frame in frames) <= 1000
     arrived = np.concatenate([frame.records["order_id"] for frame in frames])
@@ -81,7 +81,7 @@ def test_many_threads_make_few_frames(bus: Any, look: Look) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    frames = frames_in(look, bus.orders(0))
+    frames = frames_in(look, bus.topology.orders(0))
 
     arrived = np.concatenate([frame.records["order_id"] for frame in frames])
     assert len(arrived) == 1000
@@ -99,7 +99,7 @@ def test_a_broken_connection_costs_no_order_and_no_place(bus: Any, broker: Any, 
     with RabbitConnection(target_of(broker), "cut") as connection:
         publisher = Publisher(connection)
         publisher.wait_ready(10)
-        with Gateway(bus.listings, publisher, bus.ids, queue_of=bus.orders) as gateway:
+        with Gateway(bus.listings, publisher, bus.ids, queue_of=bus.topology.orders) as gateway:
             for _ in range(3):
                 end = time.monotonic() + 0.2
                 while time.monotonic() < end:
@@ -109,7 +109,7 @@ def test_a_broken_connection_costs_no_order_and_no_place(bus: Any, broker: Any, 
             for ticket in tickets:
                 ticket.confirmed.result(30)
             again = gateway.frames_sent
-    frames = frames_in(look, bus.orders(0))
+    frames = frames_in(look, bus.topology.orders(0))
     first = {frame.identity: frame for frame in reversed(frames)}
     once = [frame for place, frame in enumerate(frames) if frame is first[frame.identity]]
 
@@ -132,7 +132,7 @@ def test_what_nobody_takes_is_given_up(bus: Any, broker: Any) -> None:
             bus.listings,
             publisher,
             bus.ids,
-            queue_of=bus.orders,
+            queue_of=bus.topology.orders,
             patience_s=0.5,
             window=1,
             most_commands=1,
@@ -164,10 +164,10 @@ def test_tiers_go_to_every_partition(bus: Any, look: Look) -> None:
         for ticket in gateway.set_tiers(tiers):
             ticket.confirmed.result(10)
         gateway.submit(orders(1))
-    kinds = [frame.kind for frame in frames_in(look, bus.orders(0))]
+    kinds = [frame.kind for frame in frames_in(look, bus.topology.orders(0))]
 
     assert kinds == [FrameKind.COMMANDS, FrameKind.TIERS, FrameKind.COMMANDS]
-    (frame,) = frames_in(look, bus.orders(1))
+    (frame,) = frames_in(look, bus.topology.orders(1))
     assert frame.records.tolist() == tiers.tolist()
 
 
@@ -184,7 +184,7 @@ def test_two_schedulers_send_the_same_frames(bus: Any, look: Look) -> None:
             assert scheduler.next_ms == due_ms + 1000
             assert scheduler.send_due() == []
             assert (len(early), len(late)) == (3, 4)
-    bodies = [body for _, body in look.drain(bus.orders(0))]
+    bodies = [body for _, body in look.drain(bus.topology.orders(0))]
 
     by_id: dict[int, set[bytes]] = {}
     for body in bodies:

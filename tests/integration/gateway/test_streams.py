@@ -133,3 +133,50 @@ def test_an_inbox_gives_back_what_was_not_removed(broker: Any, look: Look, prefi
         assert sorted(int(item.body) for item in box.items(9, 1 << 20)) == [0, 1, 3, 4, 5]
     with Inbox(target_of(broker), queue) as box:
         assert len(list(box.items(9, 2))) == 2
+
+
+def test_a_batch_is_found_in_a_stream_that_lost_its_beginning(
+    bus: Any, look: Look, prefix: str
+) -> None:
+    """The feed from a batch on reads from near there; from one that is gone, what is left."""
+    import numpy as np
+
+    from nextrade import EVENT_DTYPE, LEVEL_DTYPE
+    from nextrade.domain.protocol.messages import FRAME_ENTRY_DTYPE, write_messages
+
+    name = f"{prefix}.events.0"
+    look.channel.queue_delete(name)
+    look.declare(
+        name,
+        x_queue_type="stream",
+        x_max_length_bytes=1_000_000,
+        x_stream_max_segment_size_bytes=200_000,
+    )
+    none, no_levels = np.zeros(0, np.uint32), np.zeros(0, LEVEL_DTYPE)
+    frames, events = np.zeros(50, FRAME_ENTRY_DTYPE), np.zeros(0, EVENT_DTYPE)
+    for number in range(1, 3001):  # 3 MB
+        (told,) = write_messages(0, number, 5, frames, events, none, no_levels, none)
+        look.channel.basic_publish("", name, told)
+    eventually(lambda: last_of(bus) == 3000)
+
+    read = {batch: read_from(bus, batch) for batch in (1, 2900, 3000)}
+    first = read[1][0]
+    assert 1 < first < 2900
+    assert read[1] == list(range(first, 3001))
+    assert read[2900] == list(range(2900, 3001))
+    assert read[3000] == [3000]
+    place = int(str(bus.place(0, 2900)))
+    assert 2900 - 512 <= place + 1 <= 2900
+    assert bus.place(0, 1) == "first"
+    assert last_of(bus, 5000) == 0
+
+
+def last_of(bus: Any, batch: int = 3000) -> int:
+    """The last batch that a feed from one on gives; 0 for none."""
+    return (read_from(bus, batch) or [0])[-1]
+
+
+def read_from(bus: Any, batch: int) -> list[int]:
+    """The batches that a feed gives from one on."""
+    with bus.feed((0,), "first", batch) as feed:
+        return [one.message.batch for one in feed.news(1.0) if one.message is not None]

@@ -1,6 +1,7 @@
 """``verify`` and ``inspect`` on an exchange on Redis where orders are open."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_without_a_broker_it_says_what_to_leave_out() -> None:
 
     assert refused.exit_code == 1
     assert "--no-stream" in refused.stderr
+
+
+def test_no_stream_is_refused_where_there_are_none(tmp_path: Path) -> None:
+    """An exchange in a folder has no event streams that could be left out."""
+    assert call("verify", "--path", str(tmp_path), "--no-stream").exit_code == 2
+    refused = call("verify", "--path", str(tmp_path), "--no-stream").stderr
+    assert "--no-stream is for an exchange on Redis" in refused
 
 
 @pytest.mark.usefixtures("_traded")

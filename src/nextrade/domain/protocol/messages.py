@@ -9,7 +9,8 @@ Version 2, all numbers little-endian:
 
     4 bytes  magic b"NXTE"
     u16      version
-    u16      flags: 1 the batch has further messages, 2 the listings follow at the end
+    u16      flags: 1 the batch has further messages, 2 the listings follow at the end,
+             4 what its commands do goes on in the next batch
     u32      partition
     u64      batch
     i64      time of the batch, nanoseconds since 1970
@@ -45,6 +46,7 @@ MOST_FACTS = 4096
 """Facts of one message: less than 400,000 bytes."""
 _MORE = 1
 _LISTINGS = 2
+_GOES_ON = 4
 _HEAD = struct.Struct("<4sHHIQqIIII")
 _CRC = struct.Struct("<I")
 _HEAD_BYTES = _HEAD.size + _CRC.size
@@ -72,6 +74,8 @@ class Message(NamedTuple):
     level_markets: npt.NDArray[np.uint32]
     listings: bytes = b""
     """The listings from this batch on, where it changed them."""
+    goes_on: bool = False
+    """Whether what its commands do goes on in the next batch, which has no frames of its own."""
 
     @property
     def next_index(self) -> int:
@@ -89,6 +93,8 @@ def write_messages(
     levels: npt.NDArray[np.void],
     level_markets: npt.NDArray[np.uint32],
     listings: bytes = b"",
+    *,
+    goes_on: bool = False,
 ) -> list[bytes]:
     """The messages of a batch, at least one; the arrays are what ``Message`` gives back."""
     facts = len(events) + len(levels)
@@ -102,7 +108,9 @@ def write_messages(
         head = _HEAD.pack(
             MAGIC,
             VERSION,
-            (_MORE if last < facts else 0) | (_LISTINGS if own_listings else 0),
+            (_MORE if last < facts else 0)
+            | (_LISTINGS if own_listings else 0)
+            | (_GOES_ON if goes_on else 0),
             partition,
             batch,
             time_ns,
@@ -155,5 +163,16 @@ def read_message(message: bytes) -> Message:
     more = bool(flags & _MORE)
     frames, events, markets, levels, of_levels = parts
     return Message(
-        partition, batch, time_ns, first, more, frames, events, markets, levels, of_levels, listings
+        partition,
+        batch,
+        time_ns,
+        first,
+        more,
+        frames,
+        events,
+        markets,
+        levels,
+        of_levels,
+        listings,
+        bool(flags & _GOES_ON),
     )

@@ -294,6 +294,7 @@ class Replica:
                 outcome.levels,
                 outcome.level_markets,
                 listings,
+                goes_on=self.partition.pending > 0,
             ),
         )
 

@@ -34,8 +34,8 @@ class Entry(NamedTuple):
 class StreamReader:
     """Reads one stream over a connection that may have other tenants.
 
-    ``start`` is the offset to begin at: a number, "first" for what is left of the oldest, or
-    "next" for what comes from now on (if the connection is lost before anything came, a second
+    ``start`` is the offset to begin at: a number, "first" for what is left of the oldest,
+    "last" for its last stored piece, or "next" for what comes from now on (if the connection is lost before anything came, a second
     or two from before may come with it). At most ``prefetch`` messages are here and not yet
     taken. After ``patience_s`` without a connection ``read`` gives up.
 
@@ -47,7 +47,7 @@ class StreamReader:
         self,
         connection: RabbitConnection,
         queue: str,
-        start: int | Literal["first", "next"],
+        start: int | Literal["first", "last", "next"],
         *,
         prefetch: int = 64,
         patience_s: float = 30.0,

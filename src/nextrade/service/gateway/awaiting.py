@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
 from ...domain.protocol.frames import Verdict
 from ...domain.protocol.ids import gateway_of
+from ...domain.protocol.messages import Message
 from ...domain.refusals import name_of
 from ...errors import BusLost, BusRefused
 from .feed import Feed
@@ -48,6 +49,8 @@ class Awaiting:
         self._fault: BusLost | BusRefused | None = None
         self.troubles: list[str] = []
         """What was missing in the stream, the first few."""
+        # What a message tells is taken in whole before anybody looks who is done.
+        self._taking_in = Lock()
         self._stop = Event()
         self._thread = Thread(target=self._collect, daemon=True)
         self._thread.start()
@@ -72,14 +75,18 @@ class Awaiting:
                         if len(self.troubles) < 5:
                             self.troubles.append(one.trouble)
                         continue
-                    for outcome in self._frames.fold(one.message):
-                        if gateway_of(outcome.frame) == self._gateway:
-                            self._ended.setdefault(outcome.frame, []).append(outcome)
+                    with self._taking_in:
+                        self._take_in(one.message)
                     if self._stop.is_set():
                         return
             except (BusLost, BusRefused) as error:
                 self._fault = error
                 return
+
+    def _take_in(self, message: Message) -> None:
+        for outcome in self._frames.fold(message):
+            if gateway_of(outcome.frame) == self._gateway:
+                self._ended.setdefault(outcome.frame, []).append(outcome)
 
     def wait(
         self,
@@ -89,10 +96,12 @@ class Awaiting:
     ) -> Outcome:
         """Wait until every confirmed frame has its end, or none came for so long.
 
+        A command may do more than fits a batch: then the last of it is waited for.
+
         Raises BusLost if the stream cannot be read any more.
         """
         last, since = -1, time.monotonic()
-        while (done := sum(frame in self._ended for frame in sent.frames)) < len(sent.frames):
+        while (done := self._done(sent)) < len(sent.frames):
             if self._fault is not None:
                 raise self._fault
             if done != last:
@@ -102,6 +111,12 @@ class Awaiting:
                 break
             time.sleep(_STEP_S / 10)
         return self.so_far(sent)
+
+    def _done(self, sent: Sent) -> int:
+        """Frames of which all is known, also what did not fit their batch."""
+        with self._taking_in:
+            ended = [frame for frame in sent.frames if frame in self._ended]
+            return sum(not self._frames.is_going_on(frame) for frame in ended)
 
     def so_far(self, sent: Sent) -> Outcome:
         """What is known now of what was sent."""

@@ -19,10 +19,14 @@ from ...enums import CommandKind
 from ...errors import BadFrame
 from .words import in_words
 
-__all__ = ["Letter", "grouped", "in_full", "renewed", "summary"]
+__all__ = ["RETRIED_AS", "Letter", "grouped", "in_full", "renewed", "summary"]
 
 _SHOWN_HEX = 4096
 """Bytes shown of a message that cannot be read."""
+
+
+RETRIED_AS = "retried_as"
+"""The header that notes under which id a letter is sent again."""
 
 
 class Letter(NamedTuple):
@@ -51,6 +55,12 @@ class Letter(NamedTuple):
         """When it was buried; 0 if that was not said."""
         time_ns = self.headers.get("time_ns", 0)
         return time_ns if isinstance(time_ns, int) else 0
+
+    @property
+    def retried_as(self) -> int:
+        """The id that was noted for sending it again; 0 if none was."""
+        identity = self.headers.get(RETRIED_AS, 0)
+        return identity if isinstance(identity, int) and 0 < identity < 1 << 63 else 0
 
     @property
     def frame(self) -> Frame | None:

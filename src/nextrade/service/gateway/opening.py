@@ -17,42 +17,35 @@ from ...platform.rabbit.stream import StreamReader
 from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
 from ..listings_file import listings_of
+from ..topology import Topology
 from .feed import Feed
 from .gateway import Gateway
 from .lane import MOST_COMMANDS
+from .place import Seen, place_of
 
 __all__ = ["Bus"]
 
 _CONNECT_S = 10.0
+_LOOK_S = 1.0
+"""How long a message of a stream is waited for; a stream may be empty."""
 
 
 class Bus:
-    """The broker that the settings name, and how the exchange's queues are called there.
+    """The broker that the settings name, with the exchange's queues.
 
     Raises SettingsError for settings that cannot hold.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._prefix = settings.rabbit.prefix
+        self.topology = Topology(settings.rabbit.prefix)
+        """How the exchange's queues are called."""
         self._target: RabbitTarget = target_of(settings)
         self.listings: Listings = listings_of(settings)
         number = settings.gateway.number
         self.number = secrets.randbelow(GATEWAYS) if number < 0 else number
         """The number of this gateway."""
         self.ids = Ids(self.number, lambda: time.time_ns() // 1_000_000)
-
-    def orders(self, partition: int) -> str:
-        """The queue that takes a partition's frames."""
-        return f"{self._prefix}.orders.{partition}"
-
-    def dead(self, partition: int) -> str:
-        """The queue of a partition's dead letters."""
-        return f"{self._prefix}.dead.{partition}"
-
-    def events(self, partition: int) -> str:
-        """The stream of a partition's events."""
-        return f"{self._prefix}.events.{partition}"
 
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:
@@ -72,7 +65,7 @@ class Bus:
                 self.listings,
                 publisher,
                 self.ids,
-                queue_of=self.orders,
+                queue_of=self.topology.orders,
                 window=wanted.window,
                 patience_s=wanted.patience_s,
                 most_commands=most_commands,
@@ -92,11 +85,39 @@ class Bus:
             connection.wait_open(_CONNECT_S)
             with Feed(
                 partitions,
-                lambda partition: StreamReader(connection, self.events(partition), start),
+                lambda partition: self._reader(connection, partition, start, batch),
                 batch,
             ) as feed:
                 yield feed
 
+    def _reader(
+        self,
+        connection: RabbitConnection,
+        partition: int,
+        start: Literal["first", "next"],
+        batch: int | None,
+    ) -> StreamReader:
+        """The stream of a partition from ``start`` on, or from shortly before a batch."""
+        queue = self.topology.events(partition)
+        begin = start if batch is None else self._place(connection, queue, batch)
+        return StreamReader(connection, queue, begin)
+
+    def place(self, partition: int, batch: int) -> int | Literal["first"]:
+        """The offset of a partition's stream from which a batch is read."""
+        with RabbitConnection(self._target, "feed") as connection:
+            connection.wait_open(_CONNECT_S)
+            return self._place(connection, self.topology.events(partition), batch)
+
+    def _place(
+        self, connection: RabbitConnection, queue: str, batch: int
+    ) -> int | Literal["first"]:
+        def look(at: int | Literal["first", "last"]) -> Seen | None:
+            with StreamReader(connection, queue, at, prefetch=1) as reader:
+                entries = reader.read(_LOOK_S)
+                return Seen(*entries[0]) if entries else None
+
+        return place_of(batch, look)
+
     def dead_letters(self, partition: int) -> Inbox:
         """A visit to the dead letters of a partition."""
-        return Inbox(self._target, self.dead(partition))
+        return Inbox(self._target, self.topology.dead(partition))

@@ -58,6 +58,7 @@ class Frames:
     def __init__(self) -> None:
         self._parts: dict[int, list[Message]] = {}
         self._last_frames: dict[int, npt.NDArray[np.void]] = {}
+        self._going_on: dict[int, frozenset[int]] = {}
 
     def fold(self, message: Message) -> list[FrameOutcome]:
         """The frames that are known with this message: those of a batch, at its end.
@@ -74,11 +75,24 @@ class Frames:
             return []
         del self._parts[message.partition]
         continued = not len(parts[0].frames)
+        self._note(parts[0], continued=continued)
         if continued:
             frames = self._last_frames.get(message.partition, parts[0].frames)
         else:
             frames = self._last_frames[message.partition] = parts[0].frames
         return _by_frame(frames, parts, continued=continued)
+
+    def is_going_on(self, frame: int) -> bool:
+        """Whether commands of its batch do more in batches to come."""
+        return any(frame in frames for frames in self._going_on.values())
+
+    def _note(self, message: Message, *, continued: bool) -> None:
+        if not message.goes_on:
+            self._going_on.pop(message.partition, None)
+        elif not continued:
+            # Which of the batch's commands goes on is not said: none has ended for sure.
+            frames: list[int] = message.frames["identity"].tolist()
+            self._going_on[message.partition] = frozenset(frames)
 
 
 def _by_frame(

@@ -138,6 +138,27 @@ def test_what_goes_on_in_further_batches_belongs_to_its_frame() -> None:
     assert seen[2].events["command"].tolist() == [0, 0, 1]
 
 
+def test_a_frame_goes_on_until_a_batch_says_no_more() -> None:
+    """All frames of a batch go on while it does; a partition that ends does not end another."""
+    fold, nothing = Frames(), (np.zeros(0, EVENT_DTYPE), NONE, np.zeros(0, LEVEL_DTYPE), NONE)
+    stream = [
+        (1, 1, entries((11, 1, 0), (12, 1, 0)), True),
+        (2, 1, entries((21, 1, 0)), False),
+        (1, 2, entries(), True),
+        (1, 3, entries(), False),
+        (1, 4, entries((13, 1, 0)), True),
+        (2, 2, entries((22, 1, 0)), True),
+        (1, 5, entries(), False),
+    ]
+    going = []
+    for partition, number, frames, goes_on in stream:
+        (raw,) = write_messages(partition, number, 5, frames, *nothing, goes_on=goes_on)
+        fold.fold(read_message(raw))
+        going.append([frame for frame in (11, 12, 13, 21, 22) if fold.is_going_on(frame)])
+
+    assert going == [[11, 12], [11, 12], [11, 12], [], [13], [13, 22], [22]]
+
+
 def test_the_end_of_an_unknown_batch_is_left_out() -> None:
     """Who comes in the middle of a batch learns of its frames nothing, rather than half."""
     fold = Frames()
