@@ -34,10 +34,11 @@ class Entry(NamedTuple):
 class StreamReader:
     """Reads one stream over a connection that may have other tenants.
 
-    ``start`` is the offset to begin at: a number, "first" for what is left of the oldest,
-    "last" for its last stored piece, or "next" for what comes from now on (if the connection is lost before anything came, a second
-    or two from before may come with it). At most ``prefetch`` messages are here and not yet
-    taken. After ``patience_s`` without a connection ``read`` gives up.
+    ``start`` is the offset to begin at: a number, "first" for what is left of the oldest, "last"
+    for the last piece that the broker stored, or "next" for what comes from now on (if the
+    connection is lost before anything came, a second or two from before may come with it). At
+    most ``prefetch`` messages are here and not yet taken. After ``patience_s`` without a
+    connection ``read`` gives up.
 
     Raises BusRefused if there is no such stream, or no right to read it, and BusLost if the
     broker does not answer.
