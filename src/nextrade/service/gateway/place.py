@@ -19,6 +19,10 @@ _NEAR = 256
 """Messages that are cheaper to read than to look between."""
 
 
+_TOLD_AGAIN = 1024
+"""Messages that a worker may tell again when it takes over: those of a batch or two."""
+
+
 class Seen(NamedTuple):
     """A message of the stream, looked at."""
 
@@ -42,7 +46,8 @@ def place_of(batch: int, look: Look) -> int | Literal["first"]:
     if last is None:
         return "first"
     if _is_before(last, batch):
-        return last.offset
+        # The last that there is may be an earlier batch that is just being told again.
+        return max(first.offset, last.offset - _TOLD_AGAIN)
     low, high = first.offset, last.offset
     while high - low > _NEAR:
         middle = (low + high) // 2

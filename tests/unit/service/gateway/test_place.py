@@ -63,4 +63,4 @@ def test_no_batch_is_passed_over(
     assert {one for one in kept if one >= wanted} <= seen
     if not damaged and wanted in kept:
         begins = next(at for at, one in rest if read_message(one).batch == wanted)
-        assert begins - start <= 512
+        assert begins - start <= 1024
