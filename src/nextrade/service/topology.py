@@ -35,6 +35,9 @@ _EVENTS_AGE: Final = "30D"
 _SEGMENT_BYTES: Final = 100_000_000
 
 _QUORUM: Final[Mapping[str, Any]] = MappingProxyType({"x-queue-type": "quorum"})
+_KEEPING: Final[Mapping[str, Any]] = MappingProxyType({**_QUORUM, "x-delivery-limit": 2**31 - 1})
+"""Who looks at dead letters gives them back, and each time counts. RabbitMQ 4 limits a queue
+that names no limit to 20, and would drop them then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class Topology:
             "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
         }
         return (
-            Queue(self.dead(partition), _QUORUM),
-            Queue(self.fallen(partition), _QUORUM),
+            Queue(self.dead(partition), _KEEPING),
+            Queue(self.fallen(partition), _KEEPING),
             Queue(self.events(partition), MappingProxyType(events)),
             Queue(self.orders(partition), MappingProxyType({**_QUORUM, **orders})),
         )
