@@ -1,14 +1,18 @@
--- include: codes limbs calls totals answers
+-- include: codes limbs calls totals answers ids
 -- Apply the postings of a batch to one bucket, exactly once, and forget the answers to frames.
 --
 -- KEYS[1]  the bucket
 -- ARGV[1]  head of the call (include/calls.lua)
--- ARGV[2]  partition u32, epoch u64, batch u64, previous u64: 28 bytes; `previous` is the last
---          batch before this one that touched this bucket
+-- ARGV[2]  partition u32, epoch u64, batch u64, previous u64, flags u32: 32 bytes; `previous` is
+--          the last batch before this one that touched this bucket. Flags: 1, the frames did not
+--          run, so the client order ids that their answers keep go with these; 2, a frame that has
+--          no answer here is refused
 -- ARGV[3]  a bit for each bucket that the batch touches
 -- ARGV[4]  postings of 24 bytes: account u32, asset u32, available i64, held i64, ascending
 -- ARGV[5]  frames, u64 each
--- Returns  DONE or REPEATED; STALE_EPOCH, epoch; GAP, last batch settled here;
+-- ARGV[6]  may be left out: client order ids that the bucket has lost, 64 bytes each (include/ids.lua)
+-- Returns  DONE or REPEATED; STALE_EPOCH, epoch; GAP, last batch settled here; MISSING_ANSWER, how
+--          many frames have none;
 --          NOT_ASCENDING, BAD_VALUE, TOO_LITTLE or OVERFLOW, with the posting at fault
 
 -- Tables that every call fills anew: making them grow costs more than what a small call does.
@@ -17,6 +21,8 @@
 local fields, changes, writes = {}, {}, {}
 local assets, place_of = {}, {}
 local sums_alow, sums_ahigh, sums_hlow, sums_hhigh = {}, {}, {}, {}
+
+local NONE = {}
 
 -- The founding of each bucket by the head of the calls to it, once both have been checked.
 local opened = {}
@@ -109,25 +115,59 @@ local function count_up(size, values, last, count)
     return size, highest
 end
 
+-- What a batch does to client order ids: those of `going` are removed, if they are still those,
+-- and those of `coming` kept, if they are free; both are fields and values that alternate. Puts
+-- what is to be written into `writes`, which has `size` entries. Returns the size after it, and
+-- fields that go.
+local function change_ids(key, size, going, coming)
+    local gone, known = {}, {}
+    local values, count = ids.read(key, going)
+    for place = 2, #values do
+        -- Another order may have got the id since, if this one was forgotten.
+        if values[place] == going[2 * place - 2] then
+            gone[#gone + 1] = going[2 * place - 3]
+        end
+    end
+    count = count - #gone
+    values = ids.read(key, coming)
+    for place = 2, #values do
+        local field = coming[2 * place - 3]
+        if not values[place] and not known[field] then
+            known[field], count = true, count + 1
+            writes[size + 1], writes[size + 2] = field, coming[2 * place - 2]
+            size = size + 2
+        end
+    end
+    writes[size + 1], writes[size + 2] = ids.COUNT, ids.counted(count)
+    return size + 2, gone
+end
+
 local function settle(keys, args)
     local key, head, record, touched = keys[1], args[1], args[2], args[3]
     local postings, frames = args[4], args[5]
-    local refused = calls.refused(keys, args, 5, codes.CALL_SETTLE, opened)
+    local lost = args[6] or ''
+    local refused = calls.refused(keys, args, args[6] and 6 or 5, codes.CALL_SETTLE, opened)
     if refused then
         return { refused }
     end
     local from, sub, CARRY, NUMBER = struct.unpack, string.sub, limbs.CARRY, limbs.NUMBER
-    if #record ~= 28 or #postings % 24 ~= 0 or #frames % 8 ~= 0 then
+    if #record ~= 32 or #postings % 24 ~= 0 or #frames % 8 ~= 0 or #lost % ids.RECORD ~= 0
+        or args[6] == '' then
         return { codes.BAD_LENGTH }
     end
     local bits = from('<I4', head, 13)
     if #touched * 8 < bits or #touched * 8 > bits + 7 then
         return { codes.BAD_LENGTH }
     end
-    local partition, elow, ehigh, blow, bhigh, plow, phigh = from('<I4I4I4I4I4I4I4', record)
+    local partition, elow, ehigh, blow, bhigh, plow, phigh, flags =
+        from('<I4I4I4I4I4I4I4I4', record)
     local epoch, batch, previous = ehigh * CARRY + elow, bhigh * CARRY + blow, phigh * CARRY + plow
     if partition >= 65536 or epoch == 0 or ehigh >= NUMBER or bhigh >= NUMBER
-        or phigh >= NUMBER or previous >= batch then
+        or phigh >= NUMBER or previous >= batch or flags > 3 then
+        return { codes.BAD_VALUE }
+    end
+    local coming = #lost == 0 and NONE or ids.of_records(lost, sub(record, 1, 4))
+    if not coming then
         return { codes.BAD_VALUE }
     end
     local last, count, fault = read_postings(postings)
@@ -169,15 +209,26 @@ local function settle(keys, args)
     if highest >= 0 then
         size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
     end
-    local text = values[3]
-    if text and #text > 0 and #frames > 0 then
-        local kept = answers.without(text, frames)
+    local going, gone = NONE, NONE
+    if #frames > 0 then
+        local text, ended = values[3] or '', flags % 2 == 1 and {} or nil
+        local kept, missing = answers.without(text, frames, ended)
+        if missing > 0 and flags >= 2 then
+            return { codes.MISSING_ANSWER, missing }
+        end
         if #kept < #text then
             writes[size + 1], writes[size + 2] = fields[3], kept
             size = size + 2
         end
+        if ended then
+            going = ids.of_answers(ended, names.partition)
+        end
+    end
+    if #going > 0 or #lost > 0 then
+        size, gone = change_ids(key, size, going, coming)
     end
     calls.write(key, writes, size)
+    calls.remove(key, gone, #gone)
     return { codes.DONE }
 end
 

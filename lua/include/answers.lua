@@ -1,20 +1,31 @@
 -- What a bucket has answered to frames that no batch has ended yet.
 --
 -- All of a partition's stand in one field, one after the other: frame u64, number of requests
--- u32, the requests of 16 bytes as they were asked, and a byte for each: 1 held, 0 refused. A
--- batch ends its frames before the next one asks, so the field stays as short as a batch or two;
--- writing it again costs less than fields that come and go.
+-- u32, the requests of 16 bytes as they were asked, and a byte for each: 1 held, 0 refused for
+-- lack of money. The top bit of the number says that the requests carry client order ids (see
+-- ids): then each has 64 bytes, and a byte may also be 2, the id is in use, or 3, there are too
+-- many. A batch ends its frames before the next one asks, so the field stays as short as a batch
+-- or two; writing it again costs less than fields that come and go.
 
-local answers = { HEAD = 12, EACH = 17 }
+local answers = { HEAD = 12, PLAIN = 16, NAMED = 64, NAMED_BIT = 2147483648 }
+
+-- Where the answer ends that begins at a place of a text.
+local function after(text, at)
+    local count = struct.unpack('<I4', text, at + 8)
+    if count >= 2147483648 then
+        return at + 12 + 65 * (count - 2147483648)
+    end
+    return at + 12 + 17 * count
+end
 
 -- The answers in a text, by frame.
 function answers.by_frame(text)
-    local from, sub = struct.unpack, string.sub
+    local sub = string.sub
     local known, at = {}, 1
     while at <= #text do
-        local after = at + answers.HEAD + answers.EACH * from('<I4', text, at + 8)
-        known[sub(text, at, at + 7)] = sub(text, at, after - 1)
-        at = after
+        local next_at = after(text, at)
+        known[sub(text, at, at + 7)] = sub(text, at, next_at - 1)
+        at = next_at
     end
     return known
 end
@@ -24,25 +35,34 @@ function answers.frames(text)
     local frames, at = {}, 1
     while at <= #text do
         frames[#frames + 1] = string.sub(text, at, at + 7)
-        at = at + answers.HEAD + answers.EACH * struct.unpack('<I4', text, at + 8)
+        at = after(text, at)
     end
     return table.concat(frames)
 end
 
--- A text without the answers to some frames, which stand one after the other.
-function answers.without(text, frames)
-    local from, sub = struct.unpack, string.sub
-    local ended = {}
+-- A text without the answers to some frames, which stand one after the other, and how many of
+-- them have none. What is taken out is put into `ended`, if that is given.
+function answers.without(text, frames, ended)
+    local sub = string.sub
+    local ending, missing = {}, 0
     for at = 1, #frames, 8 do
-        ended[sub(frames, at, at + 7)] = true
+        local frame = sub(frames, at, at + 7)
+        if not ending[frame] then
+            ending[frame], missing = true, missing + 1
+        end
     end
     local kept, at = {}, 1
     while at <= #text do
-        local after = at + answers.HEAD + answers.EACH * from('<I4', text, at + 8)
-        if not ended[sub(text, at, at + 7)] then
-            kept[#kept + 1] = sub(text, at, after - 1)
+        local next_at = after(text, at)
+        if not ending[sub(text, at, at + 7)] then
+            kept[#kept + 1] = sub(text, at, next_at - 1)
+        else
+            missing = missing - 1
+            if ended then
+                ended[#ended + 1] = sub(text, at, next_at - 1)
+            end
         end
-        at = after
+        at = next_at
     end
-    return table.concat(kept)
+    return table.concat(kept), missing
 end

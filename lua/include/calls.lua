@@ -14,6 +14,7 @@
 --   W + partition          highest epoch seen u64, last batch settled here u64, and a bit for
 --                          each bucket that this batch touched
 --   A + partition          answers to frames that no batch has ended (see answers below)
+--   I + account + id       client order id, and i how many there are (see ids)
 --   O, o + number u64      outbox: first and next number u64; one record each
 --   t                      references of unfinished transfers from here, each after its length
 --   claimed: + reference   what the reference stands for (see claims below)
@@ -124,9 +125,24 @@ function calls.read(key, fields, size)
     return values
 end
 
+-- Put all of a list behind the first `size` entries of another; returns the size after it.
+function calls.append(list, size, more)
+    for place = 1, #more do
+        list[size + place] = more[place]
+    end
+    return size + #more
+end
+
 -- Write the first `size` of fields and values that alternate.
 function calls.write(key, pairs_, size)
     for from = 1, size, calls.MOST do
         redis.call('HSET', key, unpack(pairs_, from, math.min(from + calls.MOST - 1, size)))
+    end
+end
+
+-- Remove the first `size` of some fields.
+function calls.remove(key, fields, size)
+    for from = 1, size, calls.MOST do
+        redis.call('HDEL', key, unpack(fields, from, math.min(from + calls.MOST - 1, size)))
     end
 end

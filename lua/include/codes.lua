@@ -4,7 +4,7 @@
 
 local codes = {
     -- The version of the records in calls and in buckets.
-    VERSION = 2,
+    VERSION = 3,
     -- The same for the store of a partition.
     STORE_VERSION = 1,
 
@@ -21,6 +21,7 @@ local codes = {
     GAP = 23,
     LATE = 24,
     EARLY = 25,
+    MISSING_ANSWER = 26,
     TOO_LITTLE = 30,
     OVERFLOW = 31,
     NOT_ASCENDING = 32,
@@ -42,6 +43,7 @@ local codes = {
     CALL_CAPTURE = 8,
     CALL_REFUND = 9,
     CALL_TRIM = 10,
+    CALL_FORGET = 11,
     CALL_STORE_FOUND = 20,
     CALL_STORE_ACQUIRE = 21,
     CALL_STORE_LOOK = 22,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import greenlet
+import numpy as np
 
+from nextrade.domain.postings import KEPT_ID_DTYPE
 from nextrade.domain.protocol.frames import Frame, decode, knock_frame
 from nextrade.domain.protocol.ports import (
     Acquired,
@@ -189,6 +191,19 @@ class SimulatedLedger:
             LedgerUnavailable,
         )
         return [answer for answer in found if answer is not None]
+
+    def named(
+        self, partition: int, before_ms: int, bucket: int, cursor: int = 0
+    ) -> tuple[np.ndarray, int]:
+        del cursor
+        one = self._world.buckets[bucket]
+        rows = self._world.call("named", lambda: one.named(partition, before_ms), LedgerUnavailable)
+        return np.array(rows, KEPT_ID_DTYPE), 0
+
+    def forget(self, partition: int, epoch: int, bucket: int, ids: np.ndarray) -> int:
+        one, rows = self._world.buckets[bucket], ids.tolist()
+        effect = lambda: one.forget(partition, epoch, rows)  # noqa: E731
+        return self._world.call("forget", effect, LedgerUnavailable, bucket)
 
 
 class SimulatedStore:

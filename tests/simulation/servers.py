@@ -12,9 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
-from nextrade.domain.protocol.ports import Answer, Mark, Reserve, Settle
-from nextrade.errors import Gap, InsufficientFunds, ReferenceReused, StaleEpoch
+from nextrade.domain.postings import (
+    KEPT_ID_DTYPE,
+    NAMED_REQUEST_DTYPE,
+    POSTING_DTYPE,
+    REQUEST_DTYPE,
+)
+from nextrade.domain.protocol.ids import milliseconds_of
+from nextrade.domain.protocol.ports import MOST_IDS, Answer, Ask, Mark, Reserve, Settle
+from nextrade.errors import Gap, InsufficientFunds, MissingAnswer, ReferenceReused, StaleEpoch
 
 from ..contract.store.memory import MemoryBookStore
 
@@ -36,7 +42,11 @@ class Bucket:
     def __init__(self, broken: str = "") -> None:
         self.broken = broken
         self.balances: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
-        self.answers: dict[int, tuple[bytes, bytes]] = {}
+        self.answers: dict[int, tuple[bytes, bytes, bool]] = {}
+        """By frame: requests, what was granted, and whether they carry client order ids."""
+        self.ids: dict[tuple[int, bytes], tuple[int, int, int, int]] = {}
+        """By account and client order id: order, frame, partition, market."""
+        self.most_ids = MOST_IDS
         self.watermark = 0
         self.epoch = 0
 
@@ -50,7 +60,7 @@ class Bucket:
         self.balances.clear()
         for key, value in copy.balances.items():
             self.balances[key] = list(value)
-        self.answers = dict(copy.answers)
+        self.answers, self.ids = dict(copy.answers), dict(copy.ids)
         self.watermark, self.epoch = copy.watermark, copy.epoch
 
     def _check(self, epoch: int) -> None:
@@ -63,31 +73,53 @@ class Bucket:
             self.epoch = max(self.epoch, epoch)
         return Mark(self.watermark, tuple(self.answers))
 
-    def reserve(self, epoch: int, reserve: Reserve) -> list[bytes]:
+    def reserve(self, epoch: int, reserve: Reserve, partition: int = 0) -> list[bytes]:
         self._check(epoch)
         known = {} if self.broken == "no answers" else dict(self.answers)
-        for frame, requests, _ in reserve.frames:
+        for frame, requests, named in reserve.frames:
             if frame not in known and self.watermark != reserve.watermark:
                 raise Gap(f"batch {self.watermark} is the last settled here")
-            if known.setdefault(frame, (requests, b""))[0] != requests:
+            before = known.setdefault(frame, (requests, b"", named))
+            if (before[0], before[2]) != (requests, named):
                 raise ReferenceReused(f"frame {frame} asked for something else")
         self.epoch = max(self.epoch, epoch)
-        return [self._answer(frame, requests) for frame, requests, _ in reserve.frames]
+        return [self._answer(partition, ask) for ask in reserve.frames]
 
-    def _answer(self, frame: int, requests: bytes) -> bytes:
+    def _answer(self, partition: int, ask: Ask) -> bytes:
+        frame, requests, named = ask
         if frame in self.answers and self.broken != "no answers":
             return self.answers[frame][1]
         granted = bytearray()
-        for account, asset, amount in np.frombuffer(requests, REQUEST_DTYPE).tolist():
+        dtype = NAMED_REQUEST_DTYPE if named else REQUEST_DTYPE
+        for account, asset, amount, *more in np.frombuffer(requests, dtype).tolist():
+            order, market, text = more or (0, 0, b"")
             balance = self.balances[account, asset]
-            granted.append(balance[0] >= amount)
-            if balance[0] >= amount:
+            if text and (account, text) in self.ids:
+                granted.append(2)
+            elif text and len(self.ids) >= self.most_ids:
+                granted.append(3)
+            elif balance[0] < amount:
+                granted.append(0)
+            else:
+                granted.append(1)
                 balance[0] -= amount
                 balance[1] += amount
-        self.answers[frame] = requests, bytes(granted)
+                if text:
+                    self.ids[account, text] = order, frame, partition, market
+        self.answers[frame] = requests, bytes(granted), named
         return bytes(granted)
 
-    def settle(self, epoch: int, settle: Settle) -> None:
+    def _kept_by(self, partition: int, frame: int) -> dict[tuple[int, bytes], tuple[int, ...]]:
+        """The ids that a frame's answer keeps, and what for."""
+        requests, granted, named = self.answers.get(frame, (b"", b"", False))
+        asked = np.frombuffer(requests, NAMED_REQUEST_DTYPE).tolist() if named else []
+        return {
+            (account, text): (order, frame, partition, market)
+            for (account, _, _, order, market, text), answer in zip(asked, granted, strict=False)
+            if text and answer == 1
+        }
+
+    def settle(self, epoch: int, settle: Settle, partition: int = 0) -> None:
         self._check(epoch)
         if self.broken != "no watermark":
             if self.watermark >= settle.batch:
@@ -103,15 +135,46 @@ class Bucket:
             after[account, asset] = [before[0] + available, before[1] + held]
             if min(after[account, asset]) < 0:
                 raise Overdrawn(f"account {account} has {after[account, asset]} of asset {asset}")
+        missing = set(settle.frames) - set(self.answers)
+        if settle.strict and missing and self.broken != "no missing answers":
+            raise MissingAnswer(f"frames {missing} have no answer here")
         self.balances.update(after)
+        free = [
+            (account, text, what)
+            for account, text, *what in np.frombuffer(settle.ids, KEPT_ID_DTYPE).tolist()
+            if (account, text) not in self.ids
+        ]
         for frame in settle.frames:
+            for key, kept in self._kept_by(partition, frame).items():
+                if settle.void and self.ids.get(key) == kept:
+                    del self.ids[key]
             self.answers.pop(frame, None)
+        for account, text, what in free:
+            self.ids.setdefault((account, text), tuple(what))
         self.epoch = max(self.epoch, epoch)
         self.watermark = max(self.watermark, settle.batch)
 
     def answer(self, number: int, frame: int) -> Answer | None:
         known = self.answers.get(frame)
         return None if known is None else Answer(number, *known)
+
+    def named(self, partition: int, before_ms: int) -> list[tuple[Any, ...]]:
+        """Client order ids of a partition whose frames are older, as rows of KEPT_ID_DTYPE."""
+        return [
+            (*key, *kept)
+            for key, kept in self.ids.items()
+            if kept[2] == partition and milliseconds_of(kept[1]) < before_ms
+        ]
+
+    def forget(self, partition: int, epoch: int, rows: list[tuple[Any, ...]]) -> int:
+        self._check(epoch)
+        self.epoch = max(self.epoch, epoch)
+        before = len(self.ids)
+        for account, text, order, *_ in rows:
+            kept = self.ids.get((account, text))
+            if kept is not None and (kept[0], kept[2]) == (order, partition):
+                del self.ids[account, text]
+        return before - len(self.ids)
 
 
 class BrokenStore(MemoryBookStore):

@@ -6,7 +6,13 @@ whole base units of the asset, int64; an asset is its position in the listings.
 
 import numpy as np
 
-__all__ = ["BALANCE_DTYPE", "NAMED_REQUEST_DTYPE", "POSTING_DTYPE", "REQUEST_DTYPE"]
+__all__ = [
+    "BALANCE_DTYPE",
+    "KEPT_ID_DTYPE",
+    "NAMED_REQUEST_DTYPE",
+    "POSTING_DTYPE",
+    "REQUEST_DTYPE",
+]
 
 POSTING_DTYPE = np.dtype(
     [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]
@@ -35,6 +41,18 @@ NAMED_REQUEST_DTYPE = np.dtype(
 ``text`` is the id: 1 to 36 printable ASCII characters, no space among them. Empty: this request
 has none. ``order`` is the order's own id, ``market`` where it goes.
 """
+
+KEPT_ID_DTYPE = np.dtype(
+    [
+        ("account", "<u4"),
+        ("text", "S36"),
+        ("order", "<u8"),
+        ("frame", "<u8"),
+        ("partition", "<u4"),
+        ("market", "<u4"),
+    ]
+)
+"""A client order id that a bucket keeps, 64 bytes: whose, for which order, and who asked for it."""
 
 BALANCE_DTYPE = np.dtype(
     [("account", "<u4"), ("asset", "<u4"), ("available", "<i8"), ("held", "<i8")]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
+from nextrade.domain.postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
 from nextrade.service.ledger import Ledger
 
 BTC, USDT = 0, 2
@@ -13,6 +13,11 @@ BIG = 2**53 + 1  # the first whole number that a double does not have
 def requests(*rows: tuple[int, int, int]) -> np.ndarray:
     """Requests of account, asset and amount."""
     return np.array(list(rows), REQUEST_DTYPE)
+
+
+def named(*rows: tuple[int, int, int, int, int, bytes]) -> np.ndarray:
+    """Requests with client order ids: account, asset, amount, order, market, id."""
+    return np.array(list(rows), NAMED_REQUEST_DTYPE)
 
 
 def postings(*rows: tuple[int, int, int, int]) -> np.ndarray:

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from nextrade import errors
-from nextrade.domain.postings import POSTING_DTYPE, REQUEST_DTYPE
+from nextrade.domain.postings import (
+    KEPT_ID_DTYPE,
+    NAMED_REQUEST_DTYPE,
+    POSTING_DTYPE,
+    REQUEST_DTYPE,
+)
 from nextrade.domain.protocol.ports import Answer, Ask, Mark, Reserve, Settle
 
 from ...simulation.servers import Bucket
@@ -18,11 +23,17 @@ BUCKETS = 2
 ACCOUNTS = range(1, 5)
 ASSETS = range(2)
 MONEY = 20
+MOST_IDS = 2
+ALWAYS = 2**50
 
 frames = st.integers(1, 5)
 buckets = st.integers(0, BUCKETS - 1)
 epochs = st.sampled_from([0, 0, 0, 0, -1, 1])
 amounts = st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(ASSETS), st.integers(1, 12))
+texts = st.sampled_from([b"", b"a", b"b", b"c", b"x" * 36])
+"""Client order ids; frames 4 and 5 carry some."""
+asks = st.lists(st.tuples(amounts, texts, st.integers(1, 3)), min_size=1, max_size=3)
+kept = st.tuples(st.sampled_from(ACCOUNTS), texts.filter(bool), st.integers(1, 3))
 moves = st.tuples(
     st.sampled_from(ACCOUNTS), st.sampled_from(ASSETS), st.integers(-6, 6), st.integers(-6, 6)
 )
@@ -33,6 +44,8 @@ class SimulatedBatches:
 
     def __init__(self) -> None:
         self.buckets = [Bucket() for _ in range(BUCKETS)]
+        for bucket in self.buckets:
+            bucket.most_ids = MOST_IDS
 
     def fence(self, epoch: int) -> list[Mark]:
         return [bucket.fence(epoch) for bucket in self.buckets]
@@ -76,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger: Any = self.home.new(buckets=BUCKETS)
-        self.real = self.ledger.batches
+        self.real = type(self.ledger.batches)(self.ledger.shards, MOST_IDS)
         self.model = SimulatedBatches()
         self.of = {account: self.ledger.map.of_account(account) for account in ACCOUNTS}
         for account in ACCOUNTS:
@@ -100,7 +113,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         bucket=buckets,
         ahead=st.sampled_from([0, 0, 0, -1, 1]),
-        asked=st.lists(st.tuples(frames, st.lists(amounts, min_size=1, max_size=3)), max_size=3),
+        asked=st.lists(st.tuples(frames, asks), max_size=3),
         epoch=epochs,
     )
     def reserve(self, bucket: int, ahead: int, asked: Any, epoch: int) -> None:
@@ -113,20 +126,47 @@ class Machine(RuleBasedStateMachine):
         behind=st.sampled_from([0, 0, 0, 1]),
         rows=st.lists(moves, max_size=4),
         ended=st.lists(frames, unique=True, max_size=3),
-        asked=st.lists(st.tuples(frames, st.lists(amounts, min_size=1, max_size=2)), max_size=2),
+        asked=st.lists(st.tuples(frames, asks), max_size=2),
         epoch=epochs,
+        flags=st.tuples(st.booleans(), st.sampled_from([False, False, True])),
+        lost=st.lists(kept, max_size=1),
     )
     def settle(
-        self, bucket: int, ahead: int, behind: int, rows: Any, ended: Any, asked: Any, epoch: int
+        self,
+        bucket: int,
+        ahead: int,
+        behind: int,
+        rows: Any,
+        ended: Any,
+        asked: Any,
+        epoch: int,
+        flags: tuple[bool, bool],
+        lost: Any,
     ) -> None:
         mark = self.model.buckets[bucket].watermark
         own = {row[:2]: row for row in rows if self.of[row[0]] == bucket}
         postings = np.array([own[key] for key in sorted(own)], POSTING_DTYPE).tobytes()
         batch, previous = max(mark + ahead, 1), max(mark - behind, 0)
         batch = max(batch, previous + 1)
-        settle = Settle(bucket, batch, previous, b"\3", postings, tuple(ended))
+        ids = np.array(
+            [(account, text, order, 1, 0, 7) for account, text, order in lost], KEPT_ID_DTYPE
+        )
+        settle = Settle(
+            bucket, batch, previous, b"\3", postings, tuple(ended), *flags, ids.tobytes()
+        )
         reserve = self.reserve_of(bucket, batch - mark, asked)
         self.turn(epoch, [settle], [reserve] if reserve.frames else [])
+
+    @rule(bucket=buckets, ids=st.lists(kept, max_size=3), epoch=epochs)
+    def forget(self, bucket: int, ids: Any, epoch: int) -> None:
+        epoch = max(self.epoch + epoch, 1)
+        rows = [(account, text, order, 1, 0, 7) for account, text, order in ids]
+        records = np.array(rows, KEPT_ID_DTYPE)
+        self.both(
+            lambda: self.real.forget(0, epoch, bucket, records),
+            lambda: self.model.buckets[bucket].forget(0, epoch, rows),
+        )
+        self.epoch = max(self.epoch, self.model.buckets[bucket].epoch)
 
     @rule()
     def repeat(self) -> None:
@@ -136,9 +176,13 @@ class Machine(RuleBasedStateMachine):
     def reserve_of(self, bucket: int, ahead: int, asked: Any) -> Reserve:
         parts = []
         for frame, rows in asked:
-            own = [row for row in rows if self.of[row[0]] == bucket]
-            if own:
-                parts.append(Ask(frame, np.array(own, REQUEST_DTYPE).tobytes()))
+            own = [row for row in rows if self.of[row[0][0]] == bucket]
+            if own and frame > 3:
+                named = [(*amount, order, 7, text) for amount, text, order in own]
+                parts.append(Ask(frame, np.array(named, NAMED_REQUEST_DTYPE).tobytes(), True))
+            elif own:
+                plain = [amount for amount, _, _ in own]
+                parts.append(Ask(frame, np.array(plain, REQUEST_DTYPE).tobytes()))
         mark = self.model.buckets[bucket].watermark
         return Reserve(bucket, max(mark + ahead, 0), tuple(parts))
 
@@ -160,6 +204,10 @@ class Machine(RuleBasedStateMachine):
         }
         expected = {pair: self.model.buckets[self.of[pair[0]]].balances[pair] for pair in pairs}
         assert actual == expected
+        for number, bucket in enumerate(self.model.buckets):
+            records, cursor = self.real.named(0, ALWAYS, number)
+            assert cursor == 0
+            assert sorted(records.tolist()) == sorted(bucket.named(0, ALWAYS))
         for frame in range(1, 6):
             assert self.real.answers(0, frame) == self.model.answers(frame)
 

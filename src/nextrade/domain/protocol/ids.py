@@ -15,6 +15,7 @@ __all__ = [
     "GATEWAYS",
     "SCHEDULER",
     "Ids",
+    "first_id",
     "gateway_of",
     "milliseconds_of",
     "scheduled_id",
@@ -38,6 +39,11 @@ _COUNTS = 1 << _COUNTER_BITS
 def milliseconds_of(identity: int) -> int:
     """When an id was given out, in milliseconds since 1970."""
     return (identity >> _TIME_SHIFT) + EPOCH_MS
+
+
+def first_id(at_ms: int) -> int:
+    """The lowest id of a moment, in milliseconds since 1970: ids given out before are lower."""
+    return max(at_ms - EPOCH_MS, 0) << _TIME_SHIFT
 
 
 def gateway_of(identity: int) -> int:

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = [
+    "MOST_IDS",
     "Acquired",
     "Answer",
     "Ask",
@@ -118,6 +122,10 @@ class Ask(NamedTuple):
     """They are NAMED_REQUEST_DTYPE records instead, all of them."""
 
 
+MOST_IDS: Final = 1_000_000
+"""A bucket keeps so many client order ids, unless told otherwise."""
+
+
 class Reserve(NamedTuple):
     """What some frames ask of one bucket."""
 
@@ -145,6 +153,8 @@ class Settle(NamedTuple):
     """These frames did not run: with the answers, the client order ids that they keep go."""
     strict: bool = False
     """Refuse (MissingAnswer) if a frame has no answer here: the bucket has lost it."""
+    ids: bytes = b""
+    """KEPT_ID_DTYPE records that the bucket has lost, and keeps again unless they are taken."""
 
 
 class Answer(NamedTuple):
@@ -188,6 +198,23 @@ class BatchLedger(Protocol):
 
     def answers(self, partition: int, frame: int) -> list[Answer]:
         """The answers to a frame that no batch has ended, of all buckets that have one."""
+        ...
+
+    def named(
+        self, partition: int, before_ms: int, bucket: int, cursor: int = 0
+    ) -> tuple[npt.NDArray[np.void], int]:
+        """Some client order ids (KEPT_ID_DTYPE) that a bucket keeps of a partition, and where to
+        go on; 0: that was all. Only those whose frame was given its id before ``before_ms``.
+
+        One that is there from the first call to the last is told at least once.
+        """
+        ...
+
+    def forget(self, partition: int, epoch: int, bucket: int, ids: npt.NDArray[np.void]) -> int:
+        """Forget client order ids (KEPT_ID_DTYPE) of a partition; return how many went.
+
+        One that is gone, or belongs to another order by now, is left alone. Raises StaleEpoch.
+        """
         ...
 
 

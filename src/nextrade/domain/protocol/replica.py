@@ -283,7 +283,7 @@ class Replica:
         return Done(
             entry.batch,
             write_entry(entry, digest),
-            self._settles(entry.batch, outcome.postings, endings),
+            self._settles(entry, outcome.postings, endings),
             write_messages(
                 self.number,
                 entry.batch,
@@ -299,7 +299,7 @@ class Replica:
         )
 
     def _settles(
-        self, batch: int, postings: npt.NDArray[np.void], endings: dict[int, list[int]]
+        self, entry: Entry, postings: npt.NDArray[np.void], endings: dict[int, list[int]]
     ) -> list[Settle]:
         """What the batch does to each bucket that it touches; the chain goes on from there."""
         parts: dict[int, bytes] = {}
@@ -316,6 +316,7 @@ class Replica:
         bits = bytearray((self.buckets + 7) // 8)
         for bucket in touched:
             bits[bucket // 8] |= 1 << bucket % 8
+        batch, void = entry.batch, entry.kind == EntryKind.VOID
         settles = [
             Settle(
                 bucket,
@@ -324,6 +325,8 @@ class Replica:
                 bytes(bits),
                 parts.get(bucket, b""),
                 tuple(endings.get(bucket, ())),
+                void,
+                strict=True,
             )
             for bucket in touched
         ]

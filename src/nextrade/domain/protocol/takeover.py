@@ -13,14 +13,14 @@ that a server has lost time, or too much of it: nothing can make that good witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain as chained
 from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import PartitionStopped
-from ..postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from ..postings import KEPT_ID_DTYPE, NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
 from .ports import Acquired, Granted, Mark, Reserve, Settle
 from .replica import Done, Replica
 
@@ -95,7 +95,7 @@ def missing_settles(
             forgotten = set(settle.frames) - waiting
             waiting.difference_update(settle.frames)
             if forgotten:
-                settle = _with_holds(settle, forgotten, history.asked.get(settle.batch))
+                settle = _with_holds(number, settle, forgotten, history.asked.get(settle.batch))
             missing.setdefault(settle.batch, []).append(settle)
     return [missing[batch] for batch in sorted(missing)]
 
@@ -112,7 +112,7 @@ def cannot_follow(number: int, batch: int, error: Exception) -> PartitionStopped
     )
 
 
-def _with_holds(settle: Settle, forgotten: set[int], asked: _Asked | None) -> Settle:
+def _with_holds(number: int, settle: Settle, forgotten: set[int], asked: _Asked | None) -> Settle:
     """The same for a bucket that has forgotten what these of its frames reserved."""
     frames = tuple(frame for frame in settle.frames if frame not in forgotten)
     if asked is None:
@@ -120,26 +120,41 @@ def _with_holds(settle: Settle, forgotten: set[int], asked: _Asked | None) -> Se
         return settle._replace(postings=b"", frames=frames)
     postings = np.frombuffer(settle.postings, POSTING_DTYPE).tolist()
     sums: dict[tuple[int, int], list[int]] = {}
-    for account, asset, available, held in chained(
-        postings, _holds(settle.bucket, forgotten, asked)
-    ):
+    holds, ids = _granted(number, settle.bucket, forgotten, asked)
+    for account, asset, available, held in chained(postings, holds):
         balance = sums.setdefault((account, asset), [0, 0])
         balance[0] += available
         balance[1] += held
     rows = [(*key, *balance) for key, balance in sorted(sums.items())]
-    return settle._replace(postings=np.array(rows, POSTING_DTYPE).tobytes(), frames=frames)
+    return settle._replace(
+        postings=np.array(rows, POSTING_DTYPE).tobytes(),
+        frames=frames,
+        ids=np.array(ids, KEPT_ID_DTYPE).tobytes(),
+    )
 
 
-def _holds(bucket: int, frames: set[int], asked: _Asked) -> Iterator[tuple[int, int, int, int]]:
-    """What a bucket had granted to these frames, as postings."""
+_Row = tuple[int, int, int, int]
+
+
+def _granted(
+    number: int, bucket: int, frames: set[int], asked: _Asked
+) -> tuple[list[_Row], list[tuple[int | bytes, ...]]]:
+    """What a bucket had granted to these frames: holds as postings, and client order ids."""
+    holds: list[_Row] = []
+    ids: list[tuple[int | bytes, ...]] = []
     granted = iter(asked.granted)
     for reserve in asked.reserves:
         for frame, text, named in reserve.frames:
             dtype = NAMED_REQUEST_DTYPE if named else REQUEST_DTYPE
-            for account, asset, amount, *_ in np.frombuffer(text, dtype).tolist():
+            for account, asset, amount, *more in np.frombuffer(text, dtype).tolist():
                 held = next(granted) == Granted.HELD
-                if held and reserve.bucket == bucket and frame in frames:
-                    yield account, asset, -amount, amount
+                if not held or reserve.bucket != bucket or frame not in frames:
+                    continue
+                holds.append((account, asset, -amount, amount))
+                if named and more[2]:
+                    order, market, name = more
+                    ids.append((account, name, order, frame, number, market))
+    return holds, ids
 
 
 def _contradiction(

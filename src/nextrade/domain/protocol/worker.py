@@ -26,6 +26,7 @@ from ...errors import (
     BusLost,
     InsufficientFunds,
     LedgerUnavailable,
+    MissingAnswer,
     NexTradeError,
     ReferenceReused,
     StaleEpoch,
@@ -122,7 +123,8 @@ class Worker:
                 self._finish()
             elif self.replica is not None:
                 self._idle()
-        except StaleEpoch:
+        except (StaleEpoch, MissingAnswer):
+            # The latter: a bucket has lost what it reserved. A take-over makes that good.
             self.give_up()
 
     def drain(self) -> None:
@@ -130,7 +132,7 @@ class Worker:
         try:
             self._finish()
             self._note_cleared()
-        except StaleEpoch:
+        except (StaleEpoch, MissingAnswer):
             self.give_up()
 
     def give_up(self) -> None:

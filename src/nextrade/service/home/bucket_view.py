@@ -54,6 +54,7 @@ class BucketView:
                 for asset, sums in state.sums().items()
             },
             "partitions": self._partitions(found.epochs, found.watermarks, state.batches),
+            "client_order_ids": found.ids,
             "waiting_answers": len(found.waiting),
             "unfinished_transfers": [name.decode("utf-8", "replace") for name in state.transfers],
             "open_holds": sum(1 for _ in found.open_holds()),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from ...domain.protocol.ids import milliseconds_of
 from ...errors import ExchangeError
 from ...platform.settings import Settings
 from ..exchange import Balance
-from ..ledger.redis import looking
+from ..ledger.redis import kept_ids, looking
 from ..ledger.redis.bucket_state import bucket_states
 from ..ledger.redis.proof import LedgerProof, prove
 from ..ledger.redis.scanning import Progress, all_balances
@@ -124,7 +126,25 @@ class RedisHome:
                 name: balance._asdict() for name, balance in self.balances(account).items()
             },
             "orders": self._orders().of_account(account),
+            "client_order_ids": self._client_order_ids(account),
         }
+
+    def _client_order_ids(self, account: int) -> list[dict[str, Any]]:
+        """The client order ids of an account that its bucket keeps, oldest first."""
+        markets = self.words.listings.market_names
+        return [
+            {
+                "client_order_id": text.decode("ascii", "replace"),
+                "order": order,
+                "market": markets[market] if market < len(markets) else f"market {market}",
+                "partition": partition,
+                "frame": frame,
+                "at": _moment(milliseconds_of(frame)),
+            }
+            for _, text, order, frame, partition, market in kept_ids.of_account(
+                self.ledger.shards, account
+            ).tolist()
+        ]
 
     def inspect_hold(self, reference: str) -> dict[str, Any]:
         """What a reference stands for, and how far its hold has come; empty if it is unknown."""
@@ -165,3 +185,7 @@ class RedisHome:
                 f"there is no bucket {bucket}; there are 0 to {self.ledger.map.buckets - 1}"
             )
         return BucketView(self.ledger.shards, self.words).of(bucket)
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()

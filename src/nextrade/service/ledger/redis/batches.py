@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ....domain.protocol.ports import Answer, Ask, Mark, Reserve, Settle
+from ....domain.protocol.ports import MOST_IDS, Answer, Ask, Mark, Reserve, Settle
 from ..protocol import check_batch
-from . import looking
+from . import kept_ids, looking
+from .answer_texts import NAMED_BIT, NAMED_BYTES, REQUEST_BYTES, answers_in
 from .calls import call, check, fence_record, packed_call
 from .codes import Call
 from .shards import Shards
@@ -30,10 +31,9 @@ not used or given back: the holds of the partition's orders, and of frames that 
 batch. Both count modulo 2**64.
 """
 
-_RECORD = struct.Struct("<IQQ")
-_SETTLE = struct.Struct("<IQQQ")
+_RECORD = struct.Struct("<IQQI")
+_SETTLE = struct.Struct("<IQQQI")
 _FRAME = struct.Struct("<QI")
-_REQUEST_BYTES = 16
 
 
 class PartitionSums(NamedTuple):
@@ -46,10 +46,10 @@ class PartitionSums(NamedTuple):
 
 
 class BucketBatches:
-    """A BatchLedger on Redis servers."""
+    """A BatchLedger on Redis servers; a bucket keeps at most so many client order ids."""
 
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+    def __init__(self, shards: Shards, most_ids: int = MOST_IDS) -> None:
+        self._shards, self._most_ids = shards, most_ids
 
     @property
     def buckets(self) -> int:
@@ -87,10 +87,13 @@ class BucketBatches:
                     bucket_map,
                     Call.SETTLE,
                     part.bucket,
-                    _SETTLE.pack(partition, epoch, part.batch, part.previous),
+                    _SETTLE.pack(
+                        partition, epoch, part.batch, part.previous, part.void + 2 * part.strict
+                    ),
                     part.touched,
                     part.postings,
                     struct.pack(f"<{len(part.frames)}Q", *part.frames),
+                    *((part.ids,) if part.ids else ()),
                 ),
             )
             for part in settles
@@ -102,7 +105,7 @@ class BucketBatches:
                     bucket_map,
                     Call.RESERVE,
                     asked.bucket,
-                    _RECORD.pack(partition, epoch, asked.watermark),
+                    _RECORD.pack(partition, epoch, asked.watermark, self._most_ids),
                     b"".join(_framed(asked.frames)),
                 ),
             )
@@ -123,6 +126,21 @@ class BucketBatches:
         chosen = range(self.buckets) if buckets is None else list(buckets)
         return [answer for other, answer in self._waiting(partition, chosen) if other == frame]
 
+    def named(
+        self, partition: int, before_ms: int, bucket: int, cursor: int = 0
+    ) -> tuple[npt.NDArray[np.void], int]:
+        """Some of the client order ids of a partition here, and where to go on."""
+        return kept_ids.page(self._shards, partition, before_ms, bucket, cursor)
+
+    def forget(self, partition: int, epoch: int, bucket: int, ids: npt.NDArray[np.void]) -> int:
+        """Forget client order ids of a partition; return how many went."""
+        check_batch(partition, epoch)
+        record = fence_record(partition, epoch)
+        ((_, gone),) = call(
+            self._shards, Call.FORGET, [(bucket, (record, kept_ids.without_rest(ids)))]
+        )
+        return int(gone)
+
     def sums(self, partition: int) -> PartitionSums:
         """What the buckets know of a partition, for proofs; one bucket after the other is read."""
         chosen = range(self.buckets)
@@ -135,12 +153,8 @@ class BucketBatches:
         field = b"A" + struct.pack("<I", partition)
         texts = looking.read_fields(self._shards, [(bucket, [field]) for bucket in buckets])
         for bucket, (text,) in zip(buckets, texts, strict=True):
-            at = 0
-            while text and at < len(text):
-                frame, count = _FRAME.unpack_from(text, at)
-                middle = at + _FRAME.size + _REQUEST_BYTES * count
-                yield frame, Answer(bucket, text[at + _FRAME.size : middle], text[middle:][:count])
-                at = middle + count
+            for frame, requests, granted, named in answers_in(text or b""):
+                yield frame, Answer(bucket, requests, granted, named)
 
 
 def fenced(shards: Shards, partition: int, epoch: int) -> list[tuple[bytes, bytes]]:
@@ -153,16 +167,19 @@ def fenced(shards: Shards, partition: int, epoch: int) -> list[tuple[bytes, byte
 
 def _framed(frames: Iterable[Ask]) -> Iterator[bytes]:
     """Frames and their requests as ledger_reserve.lua takes them."""
-    for frame, requests, _ in frames:
-        yield _FRAME.pack(frame, len(requests) // _REQUEST_BYTES)
+    for frame, requests, named in frames:
+        if named:
+            yield _FRAME.pack(frame, len(requests) // NAMED_BYTES | NAMED_BIT)
+        else:
+            yield _FRAME.pack(frame, len(requests) // REQUEST_BYTES)
         yield requests
 
 
 def _cut(frames: Sequence[Ask], granted: bytes) -> list[bytes]:
     """Cut the bytes of a bucket's answer into those of each frame."""
     parts, at = [], 0
-    for _, requests, _ in frames:
-        after = at + len(requests) // _REQUEST_BYTES
+    for _, requests, named in frames:
+        after = at + len(requests) // (NAMED_BYTES if named else REQUEST_BYTES)
         parts.append(granted[at:after])
         at = after
     return parts

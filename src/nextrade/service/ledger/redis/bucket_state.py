@@ -36,6 +36,8 @@ class BucketState:
     """References of transfers from here that are not finished."""
     outbox: tuple[int, int] = (0, 0)
     """Number of the oldest record, and of the next one to come."""
+    ids: int = 0
+    """How many client order ids it says that it keeps."""
 
     def sums(self) -> dict[int, tuple[int, int, int, int, int]]:
         """By asset: available, held, outside, transfers, and the sum of all batches' postings."""
@@ -127,7 +129,7 @@ def _asked(marks: bytes | None, at_least: int) -> _Fields:
     partitions = max(partitions, at_least)
     numbers = [struct.pack("<I", partition) for partition in range(partitions)]
     return (
-        [b"O", b"t"],
+        [b"O", b"t", b"i"],
         [b"T" + struct.pack("<I", asset) for asset in range(assets)],
         [b"P" + struct.pack("<II", *pair) for pair in product(range(partitions), range(assets))],
         [b"W" + number for number in numbers],
@@ -172,6 +174,7 @@ def _state(
             tuple((_numbers(name)[0], value) for name, value in answers.items()),
             names_in(fixed.get(b"t", b"")),
             struct.unpack("<QQ", fixed[b"O"]) if b"O" in fixed else (0, 0),
+            struct.unpack("<Q", fixed[b"i"])[0] if b"i" in fixed else 0,
         )
     except (struct.error, IndexError) as error:
         return BucketState(bucket, f"bucket {bucket} keeps a sum of the wrong length: {error}")

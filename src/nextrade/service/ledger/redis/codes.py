@@ -10,6 +10,7 @@ from ....errors import (
     InsufficientFunds,
     LedgerError,
     LedgerUnavailable,
+    MissingAnswer,
     ReferenceReused,
     StaleEpoch,
     UnknownBucket,
@@ -20,7 +21,7 @@ from ....errors import (
 
 __all__ = ["ERRORS", "STORE_VERSION", "VERSION", "Answer", "Call", "HoldState", "Purpose"]
 
-VERSION = 2
+VERSION = 3
 """Version of the records in calls and in buckets."""
 
 STORE_VERSION = 1
@@ -42,6 +43,7 @@ class Answer(IntEnum):
     GAP = 23
     LATE = 24
     EARLY = 25
+    MISSING_ANSWER = 26
     TOO_LITTLE = 30
     OVERFLOW = 31
     NOT_ASCENDING = 32
@@ -66,6 +68,7 @@ class Call(IntEnum):
     CAPTURE = 8
     REFUND = 9
     TRIM = 10
+    FORGET = 11
     STORE_FOUND = 20
     STORE_ACQUIRE = 21
     STORE_LOOK = 22
@@ -105,6 +108,10 @@ ERRORS: dict[Answer, tuple[type[LedgerError], str]] = {
     Answer.GAP: (Gap, "lacks a batch between this one and the last it settled:"),
     Answer.LATE: (Gap, "has settled a batch that this reservation knows nothing of:"),
     Answer.EARLY: (Gap, "lacks a batch that this reservation comes after:"),
+    Answer.MISSING_ANSWER: (
+        MissingAnswer,
+        "has lost what it had reserved for frames of this batch, so many of them:",
+    ),
     Answer.TOO_LITTLE: (InsufficientFunds, "has too little for this call"),
     Answer.OVERFLOW: (AmountOverflow, "has no room for so much"),
     Answer.NOT_ASCENDING: (BadPostings, "found a posting out of order:"),

@@ -25,7 +25,7 @@ from ..protocol import (
     check_reference,
     wanted_balances,
 )
-from . import looking
+from . import kept_ids, looking
 from .batches import BucketBatches, fenced
 from .bucket_map import BUCKETS, BucketMap
 from .bucket_state import names_in
@@ -320,6 +320,15 @@ class RedisLedger:
     def outbox(self, bucket: int, most: int = 1000) -> list[looking.OutboxRecord]:
         """Changes outside batches that a bucket made and nobody has trimmed, oldest first."""
         return looking.outbox(self.shards, bucket, most)
+
+    def client_orders(
+        self, accounts: Sequence[int], texts: Sequence[bytes]
+    ) -> npt.NDArray[np.void]:
+        """What the client order id of each account stands for (KEPT_ID_DTYPE), in their order.
+
+        Order 0 if the id is not kept. One round trip to each server.
+        """
+        return kept_ids.find(self.shards, accounts, texts)
 
     def trim_outbox(self, bucket: int, first_kept: int) -> None:
         """Remove the records before this number, once they were published."""

@@ -108,6 +108,10 @@ def compare_totals(
                 f"bucket {bucket}, {names(asset)}: its balances add up to {available[asset]:,}"
                 f" available and {held[asset]:,} held, its totals say {told[0]:,} and {told[1]:,}"
             )
+    if found.ids != state.ids:
+        faults.append(
+            f"bucket {bucket} keeps {found.ids:,} client order ids, and says {state.ids:,}"
+        )
     holds = _none()
     for _, _, asset, amount in found.open_holds():
         holds[asset] += amount

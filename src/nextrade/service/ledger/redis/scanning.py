@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ....domain.postings import BALANCE_DTYPE
+from ....domain.postings import BALANCE_DTYPE, NAMED_REQUEST_DTYPE, REQUEST_DTYPE
+from ....domain.protocol.ports import Granted
+from .answer_texts import answers_in
 from .bucket_state import check_founding
 from .codes import HoldState
+from .kept_ids import LETTER, NAME_BYTES
 from .link import packed
 from .shards import Shards
 
@@ -36,8 +39,7 @@ CLAIM = struct.Struct("<BIIqI")
 
 _BALANCE = struct.Struct("<qq")
 _MARK = struct.Struct("<QQ")
-_FRAME = struct.Struct("<QI")
-_REQUEST = struct.Struct("<IIq")
+_ID_BYTES = 24
 _HELD = int(HoldState.HELD)
 
 
@@ -73,6 +75,8 @@ class BucketWalk:
     watermarks: dict[int, int] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
     """Answers to frames that no batch has ended."""
+    ids: int = 0
+    """How many client order ids."""
     fields: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -110,6 +114,10 @@ def _sort_in(found: BucketWalk, name: bytes, value: bytes) -> None:
         if len(value) != 1 + CLAIM.size:
             raise struct.error
         found.holds[name[8:]] = value
+    elif len(name) == NAME_BYTES and name[:1] == LETTER:
+        if len(value) != _ID_BYTES:
+            raise struct.error
+        found.ids += 1
     elif len(name) == 5 and name[:1] == b"W":
         partition = int.from_bytes(name[1:], "little")
         found.epochs[partition], found.watermarks[partition] = _MARK.unpack_from(value)
@@ -119,17 +127,11 @@ def _sort_in(found: BucketWalk, name: bytes, value: bytes) -> None:
 
 def waiting_in(partition: int, text: bytes) -> Iterator[Waiting]:
     """Take a partition's answers apart (lua/include/answers.lua); struct.error if they are cut."""
-    at = 0
-    while at < len(text):
-        frame, count = _FRAME.unpack_from(text, at)
-        at += _FRAME.size
-        granted = text[at + 16 * count : at + 17 * count]
-        if len(granted) != count:
-            raise struct.error("an answer is cut")
-        asked = _REQUEST.iter_unpack(text[at : at + 16 * count])
-        held = tuple(one for one, yes in zip(asked, granted, strict=True) if yes)
-        yield Waiting(partition, frame, held)
-        at += 17 * count
+    for frame, requests, granted, named in answers_in(text):
+        asked = np.frombuffer(requests, NAMED_REQUEST_DTYPE if named else REQUEST_DTYPE)
+        held = asked[np.frombuffer(granted, np.uint8) == Granted.HELD]
+        amounts = held[["account", "asset", "amount"]].tolist()
+        yield Waiting(partition, frame, tuple(amounts))
 
 
 def _told(name: bytes) -> str:
