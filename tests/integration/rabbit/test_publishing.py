@@ -118,6 +118,20 @@ def test_a_failure_on_the_thread_is_a_lost_connection(
         assert publisher.send(queue, b"", "1").result(10) is None
 
 
+def test_a_loop_that_breaks_while_it_is_closed_leaves_no_socket(connection: Any) -> None:
+    """The client closes sockets a little later than it is told to, even if it ends by then."""
+    link = connection._connection._transport._sock
+
+    def last() -> None:
+        connection.close()
+        raise ConnectionResetError("a stream that broke when it was no longer wanted")
+
+    connection.call(last)
+    eventually(lambda: not connection._thread.is_alive())
+
+    assert link.fileno() == -1
+
+
 def test_after_closing_everything_fails(connection: Any, publisher: Any) -> None:
     """A closed connection stays closed, and says so."""
     connection.close()

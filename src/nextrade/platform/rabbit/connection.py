@@ -36,6 +36,7 @@ _log = logging.getLogger("nextrade.rabbit")
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 CLOSE_S: Final = 10.0
+LINGER_S: Final = 0.05
 
 # It logs each failed attempt half a dozen times as errors; ours say it once.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -75,6 +76,7 @@ class RabbitConnection:
         self._blocked = False
         self._closing = False
         self._ended = False
+        self._broke = False
         self._error: BusLost | BusRefused | None = None
         self._changed = threading.Condition()
         self._loop: Any = select_connection.IOLoop()
@@ -150,6 +152,8 @@ class RabbitConnection:
         finally:
             self._ended = True
             self._end(BusLost(f"{self.name}: the connection is closed"))
+            if self._broke:
+                self._linger()
             self._loop.close()
 
     def _loop_ended(self) -> bool:
@@ -162,6 +166,7 @@ class RabbitConnection:
             self._loop.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection cannot be trusted
             _log.warning("%s: the connection broke: %s", self.name, said(error))
+            self._broke = True
             broken, self._connection = self._connection, None
             if broken is not None:
                 with suppress(Exception):
@@ -169,6 +174,12 @@ class RabbitConnection:
             self._plan(BusLost(f"{self.name}: {said(error)}"))
             return False
         return True
+
+    def _linger(self) -> None:
+        """Let the client close the sockets of what broke, which it does a little later."""
+        with suppress(Exception):
+            self._loop.call_later(LINGER_S, self._loop.stop)
+            self._loop.start()
 
     def _connect(self) -> None:
         if self._closing:
