@@ -4,6 +4,7 @@
     PREFIX.fallen.P   quorum queue   frames that were delivered too often, on their way back
     PREFIX.dead.P     quorum queue   dead letters, for people
     PREFIX.events.P   stream         what happened in partition P
+    PREFIX.ledger     stream         what happened to balances outside batches
 
 A frame falls from orders to fallen without a moment in which it is in neither (at-least-once
 dead-lettering, which needs reject-publish). Nothing is bound anywhere: who publishes names
@@ -30,9 +31,15 @@ __all__ = ["DELIVERY_LIMIT", "Queue", "Topology"]
 DELIVERY_LIMIT: Final = 20
 """How often a frame is delivered again before it falls."""
 
-_EVENTS_BYTES: Final = 20_000_000_000
-_EVENTS_AGE: Final = "30D"
 _SEGMENT_BYTES: Final = 100_000_000
+_STREAM: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "x-queue-type": "stream",
+        "x-max-length-bytes": 20_000_000_000,
+        "x-max-age": "30D",
+        "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
+    }
+)
 
 _QUORUM: Final[Mapping[str, Any]] = MappingProxyType({"x-queue-type": "quorum"})
 _KEEPING: Final[Mapping[str, Any]] = MappingProxyType({**_QUORUM, "x-delivery-limit": 2**31 - 1})
@@ -70,6 +77,11 @@ class Topology:
         """The stream of a partition's events."""
         return f"{self.prefix}.events.{partition}"
 
+    @property
+    def ledger(self) -> str:
+        """The stream of deposits, withdrawals and transfers."""
+        return f"{self.prefix}.ledger"
+
     def queues(self, partition: int) -> tuple[Queue, ...]:
         """All of a partition, in the order in which they are declared."""
         orders = {
@@ -80,16 +92,10 @@ class Topology:
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
-        events = {
-            "x-queue-type": "stream",
-            "x-max-length-bytes": _EVENTS_BYTES,
-            "x-max-age": _EVENTS_AGE,
-            "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
-        }
         return (
             Queue(self.dead(partition), _KEEPING),
             Queue(self.fallen(partition), _KEEPING),
-            Queue(self.events(partition), MappingProxyType(events)),
+            Queue(self.events(partition), _STREAM),
             Queue(self.orders(partition), MappingProxyType({**_QUORUM, **orders})),
         )
 
@@ -134,4 +140,5 @@ class Topology:
                 broker.delete(queue.name)
 
     def _all(self, partitions: Iterable[int]) -> list[Queue]:
-        return [queue for partition in partitions for queue in self.queues(partition)]
+        of_partitions = [queue for partition in partitions for queue in self.queues(partition)]
+        return [*of_partitions, Queue(self.ledger, _STREAM)]

@@ -118,6 +118,14 @@ class Bus:
 
         return place_of(batch, look)
 
+    @contextmanager
+    def ledger_reader(self, start: Literal["first", "next"]) -> Iterator[StreamReader]:
+        """The ledger's stream, being read."""
+        with RabbitConnection(self._target, "ledger feed") as connection:
+            connection.wait_open(_CONNECT_S)
+            with StreamReader(connection, self.topology.ledger, start) as reader:
+                yield reader
+
     def dead_letters(self, partition: int) -> Inbox:
         """A visit to the dead letters of a partition."""
         return Inbox(self._target, self.topology.dead(partition))

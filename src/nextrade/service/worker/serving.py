@@ -14,13 +14,17 @@ from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
 from ..home.opening import open_ledger
 from ..home.stores import open_store
+from ..ledger.redis import RedisLedger
 from ..ledger.redis.batches import BucketBatches
+from ..ledger.redis.outboxes import Outboxes
 from ..listings_file import listings_of
 from ..store.founding import check_same, open_founding
 from ..topology import Topology
 from .bus import connect_bus
 from .fallen import FallenRelay
 from .lane import Lane, Ports
+from .ledger_chores import PATIENCE_S, LedgerChores
+from .relay import LedgerRelay
 
 __all__ = ["connector", "serve"]
 
@@ -41,6 +45,13 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
         for number in partitions:
             relay = FallenRelay(reading, publisher, topology, number)
             stack.callback(relay.close)
+        chores = LedgerChores(
+            lambda: open_ledger(settings, PATIENCE_S),
+            lambda ledger: _relay(ledger, publisher, topology),
+            lambda: topology.declare(target, partitions),
+            stop,
+        )
+        chores.start()
         connect = connector(settings, topology, stop)
         lanes = [Lane(number, connect, stop) for number in partitions]
         for lane in lanes:
@@ -50,8 +61,16 @@ def serve(settings: Settings, partitions: Sequence[int], stop: threading.Event) 
             stop.wait(_LOOK_S)
         for lane in lanes:
             lane.join()
+        stop.set()
+        chores.join()
         _log.info("ended")
     return any(lane.failure is not None for lane in lanes)
+
+
+def _relay(ledger: RedisLedger, publisher: Publisher, topology: Topology) -> LedgerRelay:
+    return LedgerRelay(
+        Outboxes(ledger.shards), lambda body, name: publisher.send(topology.ledger, body, name)
+    )
 
 
 def _declare(

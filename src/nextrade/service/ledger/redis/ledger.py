@@ -29,9 +29,10 @@ from . import kept_ids, looking
 from .batches import BucketBatches, fenced
 from .bucket_map import BUCKETS, BucketMap
 from .bucket_state import names_in
-from .calls import call, fence_record
+from .calls import call, check, fence_record, packed_call
 from .chains import Chain
-from .codes import VERSION, Answer, Call, Purpose
+from .codes import VERSION, Answer, Call, HoldState, Purpose
+from .link import packed
 from .shards import PATIENCE_S, ClusterShards, NamedShards, Shards
 
 __all__ = ["RedisLedger"]
@@ -216,21 +217,23 @@ class RedisLedger:
 
     def credit(self, reference: str, account: int, asset: int, amount: int) -> bool:
         """Add what came in from outside, once."""
-        name, claim = self._claim(reference, Purpose.CREDIT, account, asset, amount)
-        return self._one(Call.CREDIT, account, claim, name)
+        name, claim, before = self._claim(reference, Purpose.CREDIT, account, asset, amount)
+        return self._once(Call.CREDIT, account, claim, name, before is not None)
 
     def hold(self, reference: str, account: int, asset: int, amount: int) -> bool:
         """Set aside what is to leave, once."""
-        name, claim = self._claim(reference, Purpose.WITHDRAWAL, account, asset, amount)
-        return self._one(Call.HOLD, account, claim, name)
+        name, claim, before = self._claim(reference, Purpose.WITHDRAWAL, account, asset, amount)
+        return self._once(Call.HOLD, account, claim, name, before is not None)
 
     def capture(self, reference: str) -> bool:
         """Let what was held leave for good, once."""
-        return self._one(Call.CAPTURE, *self._held(reference))
+        account, claim, name, state = self._held(reference)
+        return self._once(Call.CAPTURE, account, claim, name, state != HoldState.HELD)
 
     def refund(self, reference: str) -> bool:
         """Give back what was held, once."""
-        return self._one(Call.REFUND, *self._held(reference))
+        account, claim, name, state = self._held(reference)
+        return self._once(Call.REFUND, account, claim, name, state != HoldState.HELD)
 
     def transfer(
         self, reference: str, from_account: int, to_account: int, asset: int, amount: int
@@ -239,11 +242,12 @@ class RedisLedger:
         check_entry(to_account, asset, amount)
         if from_account == to_account:
             raise ValueError(f"a transfer needs two accounts, not twice {from_account}")
-        name, claim = self._claim(
+        name, claim, before = self._claim(
             reference, Purpose.TRANSFER, from_account, asset, amount, to_account
         )
-        self._one(Call.HOLD, from_account, claim, name)
-        return self._finish_transfer(claim, name)
+        begun = self._once(Call.HOLD, from_account, claim, name, before is not None)
+        # A sweeper may end it before we do: it is done once all the same, and by this call.
+        return self._finish_transfer(claim, name) or begun
 
     def finish_transfers(self) -> int:
         """Finish what transfers left undone when their caller was interrupted; return how many."""
@@ -251,11 +255,13 @@ class RedisLedger:
         for bucket in range(self.map.buckets):
             ((names,),) = looking.read_fields(self.shards, [(bucket, [b"t"])])
             for name in names_in(names or b""):
-                field = b"on-hold:" + name
-                ((entry,),) = looking.read_fields(self.shards, [(bucket, [field])])
-                if entry is not None:
-                    finished += self._finish_transfer(entry[1:], name)
+                finished += self.finish_transfer(bucket, name)
         return finished
+
+    def finish_transfer(self, bucket: int, name: bytes) -> bool:
+        """Finish one that began in this bucket; False if it was finished, or never began."""
+        ((entry,),) = looking.read_fields(self.shards, [(bucket, [b"on-hold:" + name])])
+        return entry is not None and self._finish_transfer(entry[1:], name)
 
     def _finish_transfer(self, claim: bytes, name: bytes) -> bool:
         """Credit the other account and let the amount leave the first; False if done before."""
@@ -271,26 +277,53 @@ class RedisLedger:
         asset: int,
         amount: int,
         other_account: int = 0,
-    ) -> tuple[bytes, bytes]:
-        """Bind a reference to its details, for ever; return its bytes and the claim."""
+    ) -> tuple[bytes, bytes, bytes | None]:
+        """Bind a reference to its details, for ever.
+
+        Return its bytes, the claim, and what the account's bucket knew of it before this call.
+        """
         name = check_reference(reference)
         check_entry(account, asset, amount)
         claim = _CLAIM.pack(purpose, account, asset, amount, other_account)
         bucket = self.map.of_reference(name)
+        own = self.map.of_account(account)
+        field = (b"credits:" if purpose == Purpose.CREDIT else b"on-hold:") + name
+        # On one way there and back: what the call is about to change is looked at on the side.
+        claimed, found = self.shards.exchange(
+            [
+                (bucket, packed_call(self.map, Call.CLAIM, bucket, claim, name)),
+                (own, packed(b"HMGET", self.map.key(own), field)),
+            ]
+        )
         try:
-            call(self.shards, Call.CLAIM, [(bucket, (claim, name))])
+            check(bucket, claimed)
         except ReferenceReused as error:
             raise ReferenceReused(f"reference {reference!r} belongs to another call") from error
-        return name, claim
+        return name, claim, found[0]
 
-    def _held(self, reference: str) -> tuple[int, bytes, bytes]:
-        """Account, claim and bytes of the reference of a withdrawal."""
+    def _held(self, reference: str) -> tuple[int, bytes, bytes, int]:
+        """Account, claim and bytes of the reference of a withdrawal, and how far it has come."""
         name = check_reference(reference)
         bucket = self.map.of_reference(name)
         ((claim,),) = looking.read_fields(self.shards, [(bucket, [b"claimed:" + name])])
         if claim is None or claim[0] != Purpose.WITHDRAWAL:
             raise UnknownReference(f"nothing was held under reference {reference!r}")
-        return _CLAIM.unpack(claim)[1], claim, name
+        account = _CLAIM.unpack(claim)[1]
+        ((entry,),) = looking.read_fields(
+            self.shards, [(self.map.of_account(account), [b"on-hold:" + name])]
+        )
+        return account, claim, name, entry[0] if entry else 0
+
+    def _once(self, code: Call, account: int, claim: bytes, name: bytes, before: bool) -> bool:
+        """Make one change; False if it was made before this call.
+
+        A call whose reply was lost is sent again, and is then told that it was done before: by
+        itself, unless that was so when it began.
+        """
+        again = self.shards.sent_again
+        return self._one(code, account, claim, name) or (
+            self.shards.sent_again != again and not before
+        )
 
     def _one(self, code: Call, account: int, claim: bytes, name: bytes) -> bool:
         """Make one change in the bucket of an account; False if it was made before."""

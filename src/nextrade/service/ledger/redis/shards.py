@@ -75,6 +75,8 @@ class Shards:
         self.placement = placement
         self.patience_s = patience_s
         self._links: dict[str, Link] = {}
+        self.sent_again = 0
+        """How often calls were sent again, which a server may have carried out already."""
         self.map = bucket_map or self.stored_map()
 
     # --- once ----------------------------------------------------------------------------------
@@ -199,6 +201,7 @@ class Shards:
             give_up_at = give_up_at or now + self.patience_s
             if now >= give_up_at:
                 raise LedgerUnavailable(f"gave up after {self.patience_s:g} s: {why}")
+            self.sent_again += 1
             time.sleep(PAUSE_S)
 
     def _attempt(
