@@ -10,6 +10,7 @@ from ..service.exchange import AssetProof, Proof
 
 if TYPE_CHECKING:
     from ..service.ledger.redis.proof import LedgerProof
+    from ..service.proof.changes import ChangesProof
     from ..service.proof.exchange import ExchangeProof, PartitionProof
 
 
@@ -40,12 +41,24 @@ def ledger_proof_plain(
     plain = _plain(proof, assets, list(proof.remarks))
     if _partitions(proof):
         plain["partitions"] = [_partition_plain(one) for one in _partitions(proof)]
+        changes = _changes(proof)
+        plain["changes"] = changes and {
+            "waiting": changes.waiting,
+            "published": changes.published,
+            "repeats": changes.repeats,
+            "buckets_added_up": changes.added_up,
+        }
     return plain
 
 
 def _partitions(proof: LedgerProof | ExchangeProof) -> tuple[PartitionProof, ...]:
     # One of the ledger alone has none.
     found: tuple[PartitionProof, ...] = getattr(proof, "partitions", ())
+    return found
+
+
+def _changes(proof: LedgerProof | ExchangeProof) -> ChangesProof | None:
+    found: ChangesProof | None = getattr(proof, "changes", None)
     return found
 
 
@@ -136,6 +149,11 @@ def print_ledger_proof(proof: LedgerProof | ExchangeProof, names: Callable[[int]
     ]
     title = f"the {'exchange' if partitions else 'ledger'} on Redis, in smallest units"
     lines = [_partition_line(one) for one in partitions]
+    if (changes := _changes(proof)) is not None:
+        lines.append(
+            f"changes outside batches: {changes.published:,} in the ledger's stream,"
+            f" {changes.waiting:,} waiting to be relayed"
+        )
     _print(title, tuple(columns.values()), rows, proof, list(proof.remarks), lines)
 
 

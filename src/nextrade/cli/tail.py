@@ -34,6 +34,10 @@ def _read_start(_ctx: click.Context, _option: click.Parameter, value: str) -> st
     help="""Follow the events of the running exchange, a line each: time, market, event, order,
     price x quantity, and what there is beside.
 
+    With --ledger it is what happens to balances outside the matching instead: deposits,
+    withdrawals (hold, capture or refund) and transfers, with the bucket that made each change
+    and its number there. The time is then that at which a relay published it.
+
     Events come from the streams in RabbitMQ, each once; what is missing in a stream is said in
     its place on standard error. Ctrl-C ends it.
 
@@ -43,6 +47,7 @@ def _read_start(_ctx: click.Context, _option: click.Parameter, value: str) -> st
         nextrade tail
         nextrade tail --from first --no-follow --trades
         nextrade tail --market BTC-USDT --account 7 --json
+        nextrade tail --ledger --from first --no-follow
     """,
 )
 @click.option(
@@ -78,6 +83,7 @@ def _read_start(_ctx: click.Context, _option: click.Parameter, value: str) -> st
     metavar="P",
     help="This partition only.",
 )
+@click.option("--ledger", is_flag=True, help="Deposits, withdrawals and transfers.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as JSON.")
 @config_option
 def tail_command(
@@ -88,10 +94,20 @@ def tail_command(
     markets: tuple[str, ...],
     accounts: tuple[int, ...],
     partitions: tuple[int, ...],
+    ledger: bool,
     as_json: bool,
     config: Path | None,
 ) -> None:
     """Open, follow, print."""
+    if ledger:
+        if isinstance(start, int) or trades or markets or partitions:
+            raise click.UsageError(
+                "--ledger goes with --account, --count, --from first or next, --follow and --json"
+            )
+        from .tail_ledger import follow_ledger
+
+        follow_ledger(config, start, count, frozenset(accounts), follow=follow, as_json=as_json)
+        return
     from ..service.gateway.facts import Wanted
     from ..service.gateway.opening import Bus
 

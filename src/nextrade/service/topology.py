@@ -134,10 +134,11 @@ class Topology:
             return {name: broker.count(name) for name in names}
 
     def delete(self, target: RabbitTarget, partitions: Iterable[int]) -> None:
-        """Delete the queues with all that is in them."""
+        """Delete the partitions' queues with all that is in them; the ledger's stream stays."""
         with Asking(target, "deleting queues") as broker:
-            for queue in self._all(partitions):
-                broker.delete(queue.name)
+            for partition in partitions:
+                for queue in self.queues(partition):
+                    broker.delete(queue.name)
 
     def _all(self, partitions: Iterable[int]) -> list[Queue]:
         of_partitions = [queue for partition in partitions for queue in self.queues(partition)]

@@ -14,7 +14,7 @@ from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInFo
 from ...errors import ExchangeError
 from ..ledger.memory import MemoryLedger
 from .door import change_command, order_command
-from .machine import Machine
+from .machine import Machine, check_own_reference
 from .open_order import open_order_plain
 from .placed import Placed
 from .records import TIER, plain
@@ -61,14 +61,16 @@ class Exchange(Machine):
     ) -> bool:
         """Credit what came in from outside; False if the reference was credited before.
 
-        Raises UnitError for an unknown asset or an amount that is not exact, ReferenceReused,
-        AmountOverflow.
+        Without a reference it is given one of its own. Raises UnitError for an unknown asset or
+        an amount that is not exact, ReferenceReused, AmountOverflow, and ValueError for a
+        reference in the form of those that are given here.
         """
         number = self.listings.asset(asset)
         units = self.listings.assets[number].base_units(amount)
         self._check_account(account)
         if reference is None:
-            reference = self._new_reference("deposit")
+            return self._money_once("deposit", "credit", account, number, units)
+        check_own_reference(reference)
         return self._money("credit", reference, account, number, units)
 
     def hold_withdrawal(
@@ -78,6 +80,7 @@ class Exchange(Machine):
         number = self.listings.asset(asset)
         units = self.listings.assets[number].base_units(amount)
         self._check_account(account)
+        check_own_reference(reference)
         return self._money("hold", reference, account, number, units)
 
     def capture(self, reference: str) -> bool:
@@ -101,7 +104,8 @@ class Exchange(Machine):
         units = self.listings.assets[number].base_units(amount)
         self._check_account(to_account)
         if reference is None:
-            reference = self._new_reference("transfer")
+            return self._money_once("transfer", "transfer", from_account, to_account, number, units)
+        check_own_reference(reference)
         return self._money("transfer", reference, from_account, to_account, number, units)
 
     def set_tier(self, account: int, tier: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -16,7 +18,7 @@ from ...domain.listings import Listings
 from ...domain.listings_text import listings_of_plain
 from ...domain.partition import Outcome
 from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
-from ...errors import ExchangeError
+from ...errors import ExchangeError, ReferenceReused
 from ..ledger.memory import MemoryLedger
 from ..ledger.protocol import Ledger, check_call
 from ..listings_file import default_listings
@@ -25,6 +27,17 @@ from .founding import check_same
 from .proof import Proof, prove
 from .records import BATCH, MONEY, batch_record, plain
 from .store import Store
+
+_OWN = re.compile(r"(deposit|transfer) [0-9]+")
+
+
+def check_own_reference(reference: str) -> None:
+    """Raise ValueError for a reference of the form that is kept for those given here."""
+    if _OWN.fullmatch(reference):
+        raise ValueError(
+            f"reference {reference!r} has the form of those that the exchange gives by itself:"
+            " choose another one, or none"
+        )
 
 
 class Batch(NamedTuple):
@@ -149,8 +162,19 @@ class Machine:
         self._record(MONEY, plain([name, *arguments]))
         return self._core.money(name, *arguments)
 
+    def _money_once(self, what: str, name: str, *arguments: Any) -> bool:
+        """Change a balance under a reference that nobody has used, and nobody will again."""
+        while True:
+            # A ledger that was used before, or an old journal, may have it from a caller.
+            with suppress(ReferenceReused):
+                if self._money(name, self._new_reference(what), *arguments):
+                    return True
+
     def _new_reference(self, what: str) -> str:
-        """A reference that was never used: the place in the journal, or a count."""
+        """The next reference of our own: the place in the journal, or a count.
+
+        No caller can have taken it: ``check_own_reference`` keeps its form for this.
+        """
         if self._store is not None:
             return f"{what} {self._store.journal.last + 1}"
         self._references += 1

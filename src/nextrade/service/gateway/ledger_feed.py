@@ -38,9 +38,7 @@ class LedgerNews(NamedTuple):
     trouble: str
 
 
-def ledger_news(
-    reader: Reader, follower: LedgerFollower, timeout_s: float
-) -> Iterator[LedgerNews]:
+def ledger_news(reader: Reader, follower: LedgerFollower, timeout_s: float) -> Iterator[LedgerNews]:
     """What comes, until nothing came for so long; BusLost or BusRefused when it cannot be read."""
     while entries := reader.read(timeout_s):
         for entry in entries:

@@ -99,18 +99,20 @@ class RedisHome:
         states = bucket_states(shards, None, 1 + max(partitions))
         if not any(self.store.founding(n) for n in partitions) and not with_batches(states):
             return prove(shards, full=full, names=self.words.asset, progress=progress)
-        open_stream = None
+        open_stream = open_changes = None
         if stream:
             # Imported when it is used: RabbitMQ needs packages that a ledger alone does not.
             from ..proof.rabbit import Streams
 
-            open_stream = Streams(self._settings).open
+            streams = Streams(self._settings)
+            open_stream, open_changes = streams.open, streams.open_ledger
         return prove_exchange(
             shards,
             self.store,
             partitions,
             full=full,
             open_stream=open_stream,
+            open_changes=open_changes,
             names=self.words.asset,
             progress=progress,
         )

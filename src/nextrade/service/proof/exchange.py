@@ -27,6 +27,7 @@ from ..ledger.redis.scanning import BucketWalk, Progress, unseen
 from ..ledger.redis.shards import Shards
 from ..store import RedisBookStore
 from .books import Books, replayed_books
+from .changes import ChangesProof, OpenChanges, prove_changes
 from .sides import Flight, compare_sides, mark_of
 from .streams import StreamProof, prove_stream
 
@@ -60,6 +61,8 @@ class ExchangeProof:
     faults: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     partitions: tuple[PartitionProof, ...] = ()
+    changes: ChangesProof | None = None
+    """Of changes outside batches; None if their stream was not read."""
 
     @property
     def holds(self) -> bool:
@@ -125,12 +128,13 @@ def prove_exchange(
     *,
     full: bool = False,
     open_stream: OpenStream | None = None,
+    open_changes: OpenChanges | None = None,
     names: Callable[[int], str] = str,
     progress: Progress = unseen,
 ) -> ExchangeProof:
     """Prove all of it; ``partitions`` are those that must have a book store.
 
-    Without ``open_stream`` no stream is read. Raises LedgerUnavailable or StoreUnavailable if a
+    Without ``open_stream`` and ``open_changes`` no stream is read. Raises LedgerUnavailable or StoreUnavailable if a
     server does not answer, and what ``open_stream`` raises.
     """
     readings = _Readings(shards, 1 + max(partitions), full, names)
@@ -169,6 +173,10 @@ def prove_exchange(
     streams = {one.number: _stream(one, open_stream) for one in books if open_stream and one.whole}
     for proof in streams.values():
         faults, remarks = faults + proof.faults, remarks + proof.remarks
+    changes = None
+    if open_changes is not None:
+        changes = prove_changes(shards, readings.sound, open_changes, names)
+        faults, remarks = faults + changes.faults, remarks + changes.remarks
     return ExchangeProof(
         tuple(_assets(shards, readings.sound, flight)),
         full,
@@ -185,6 +193,7 @@ def prove_exchange(
             )
             for one in books
         ),
+        changes,
     )
 
 

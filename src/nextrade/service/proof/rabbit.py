@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from ...platform.rabbit.connection import RabbitConnection
@@ -21,18 +21,24 @@ _PREFETCH: Final = 512
 
 
 class Streams:
-    """Opens the stream of one partition after the other."""
+    """Opens one stream after the other."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topology = Topology(settings.rabbit.prefix)
 
+    def open(self, partition: int) -> AbstractContextManager[Iterable[tuple[int, bytes]]]:
+        """A partition's stream as offsets and messages; BusLost or BusRefused if it cannot be read."""
+        return self._opened(self._topology.events(partition))
+
+    def open_ledger(self) -> AbstractContextManager[Iterable[tuple[int, bytes]]]:
+        """The ledger's stream likewise."""
+        return self._opened(self._topology.ledger)
+
     @contextmanager
-    def open(self, partition: int) -> Iterator[Iterable[tuple[int, bytes]]]:
-        """The stream as offsets and messages; BusLost or BusRefused if it cannot be read."""
+    def _opened(self, queue: str) -> Iterator[Iterable[tuple[int, bytes]]]:
         with RabbitConnection(target_of(self._settings), "verify") as connection:
             connection.wait_open(_CONNECT_S)
-            queue = self._topology.events(partition)
             with StreamReader(connection, queue, "first", prefetch=_PREFETCH) as reader:
                 yield _messages(connection, reader)
 

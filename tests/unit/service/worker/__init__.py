@@ -1,0 +1,1 @@
+"""Parts of the worker that need no server."""
