@@ -11,7 +11,7 @@ import click
 from ..platform.settings import read_settings
 
 if TYPE_CHECKING:
-    from ..service.gateway.ledger_feed import Reader
+    from ..service.gateway.feed import Reader
     from ..service.gateway.opening import Bus
 
 _IDLE_S = 1.0

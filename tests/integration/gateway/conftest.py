@@ -23,6 +23,7 @@ def _rabbit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def look(broker: Any, prefix: str) -> Iterator[Look]:
     """A connection of the test's own, and the queues of both partitions."""
     with Look(target_of(broker)) as found:
+        found.declare(f"{prefix}.ledger", x_queue_type="stream")
         for partition in default_listings().partitions:
             for kind in ("orders", "dead"):
                 found.declare(f"{prefix}.{kind}.{partition}")

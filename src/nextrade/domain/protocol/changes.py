@@ -86,17 +86,19 @@ class Change(NamedTuple):
         """Read a record of an outbox; raises BadFrame for anything else."""
         if not _CHANGE.size < len(record) <= _LONGEST:
             raise BadFrame(f"a change of {len(record)} bytes")
-        kind, purpose, *numbers = _CHANGE.unpack_from(record)
+        kind, purpose, account, asset, amount, other = _CHANGE.unpack_from(record)
         try:
             reference = record[_CHANGE.size :].decode()
-            return cls(ChangeKind(kind), ChangePurpose(purpose), *numbers, reference)
+            return cls(
+                ChangeKind(kind), ChangePurpose(purpose), account, asset, amount, other, reference
+            )
         except ValueError as error:
             raise BadFrame(f"a change that means nothing: {error}") from error
 
     @property
     def changed_account(self) -> int:
         """Whose balance it changed."""
-        moved_in = (ChangeKind.CREDIT, ChangePurpose.TRANSFER) == (self.kind, self.purpose)
+        moved_in = (self.kind, self.purpose) == (ChangeKind.CREDIT, ChangePurpose.TRANSFER)
         return self.other_account if moved_in else self.account
 
     def sums(self) -> tuple[int, int, int, int]:

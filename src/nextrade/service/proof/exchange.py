@@ -134,8 +134,8 @@ def prove_exchange(
 ) -> ExchangeProof:
     """Prove all of it; ``partitions`` are those that must have a book store.
 
-    Without ``open_stream`` and ``open_changes`` no stream is read. Raises LedgerUnavailable or StoreUnavailable if a
-    server does not answer, and what ``open_stream`` raises.
+    Without ``open_stream`` and ``open_changes`` no stream is read. Raises LedgerUnavailable or
+    StoreUnavailable if a server does not answer, and what these two raise.
     """
     readings = _Readings(shards, 1 + max(partitions), full, names)
     readings.read(range(shards.map.buckets), progress)

@@ -28,7 +28,7 @@ class Streams:
         self._topology = Topology(settings.rabbit.prefix)
 
     def open(self, partition: int) -> AbstractContextManager[Iterable[tuple[int, bytes]]]:
-        """A partition's stream as offsets and messages; BusLost or BusRefused if it cannot be read."""
+        """A partition's stream as offsets and messages; BusLost or BusRefused if there is none."""
         return self._opened(self._topology.events(partition))
 
     def open_ledger(self) -> AbstractContextManager[Iterable[tuple[int, bytes]]]:

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from ...errors import BusRefused, NexTradeError
@@ -130,11 +131,11 @@ class LedgerChores:
             more = False
             for shard, buckets in outboxes.by_shard().items():
                 if time.monotonic() >= self._rests.get(shard, 0.0):
-                    more |= self._look_after(shard, lambda b=buckets: relay.round(b, self._stop))
+                    more |= self._look_after(shard, partial(relay.round, buckets, self._stop))
             if time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + _SWEEP_S * random.uniform(0.8, 1.2)
                 for shard, buckets in outboxes.by_shard().items():
-                    self._look_after(shard, lambda b=buckets: sweeper.sweep(b))
+                    self._look_after(shard, partial(sweeper.sweep, buckets))
             if not more:
                 # Not all relays at the same moment: most of what they would send comes twice.
                 self._stop.wait(_IDLE_S * random.uniform(0.6, 1.4))
@@ -153,7 +154,7 @@ class LedgerChores:
             if isinstance(done.trouble, BusRefused):
                 self._declare_again()
             return False
-        if done.published and self._troubles.pop(shard, None):
+        if done.published and self._troubles.pop(shard, ""):
             _log.info("the relay of shard %s goes on", shard)
         if done.overtaken:
             self._rests[shard] = time.monotonic() + random.uniform(0, _OVERTAKEN_S)

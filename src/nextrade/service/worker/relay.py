@@ -28,15 +28,29 @@ class WaitingRecords(Protocol):
     """The oldest records of a bucket's outbox."""
 
     @property
-    def bucket(self) -> int: ...
+    def bucket(self) -> int:
+        """Whose outbox it is."""
+        ...
+
     @property
-    def first(self) -> int: ...
+    def first(self) -> int:
+        """The number of the first of them."""
+        ...
+
     @property
-    def records(self) -> tuple[bytes, ...]: ...
+    def records(self) -> tuple[bytes, ...]:
+        """They themselves."""
+        ...
+
     @property
-    def more(self) -> bool: ...
+    def more(self) -> bool:
+        """Whether there are further ones."""
+        ...
+
     @property
-    def after(self) -> int: ...
+    def after(self) -> int:
+        """The number of the record behind them."""
+        ...
 
 
 class OutboxPort(Protocol):

@@ -44,7 +44,8 @@ def test_news_and_facts() -> None:
             self.offset, self.body = offset, body
 
     class Reader:
-        bodies = [message(0, 0, 1), b"garbage", message(0, 2, 1, 6, 3), message(0, 2, 1)]
+        def __init__(self) -> None:
+            self.bodies = [message(0, 0, 1), b"garbage", message(0, 2, 1, 6, 3), message(0, 2, 1)]
 
         def read(self, _timeout_s: float) -> list[Entry]:
             found = [Entry(*pair) for pair in enumerate(self.bodies)]

@@ -49,7 +49,7 @@ class Outboxes:
         """The oldest records of the buckets that have any; one visit to a server if none has."""
         chosen = list(buckets)
         states = read_fields(self._shards, [(bucket, [b"O"]) for bucket in chosen])
-        found = []
+        found: list[tuple[int, range]] = []
         for bucket, (state,) in zip(chosen, states, strict=True):
             first, after = _PAIR.unpack(state) if state else (0, 0)
             if first < after and len(found) < most_buckets:
