@@ -142,7 +142,10 @@ def test_what_was_killed_comes_back_with_everything() -> None:
     assert balance(2, "USDT") == "99.800000"
     trade(1)
     assert balance(2, "USDT") == "199.600000"
-    call("verify", "--full")
+    told = call("tail", "--ledger", "--from", "first", "--no-follow", "--json").stdout
+    assert {json.loads(line)["reference"] for line in told.splitlines()} == {"wire-1", "wire-2"}
+    proof = json.loads(call("verify", "--full", "--json").stdout)
+    assert (proof["changes"]["waiting"], proof["changes"]["published"]) == (0, 2)
 
 
 @pytest.mark.full
