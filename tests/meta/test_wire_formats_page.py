@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from nextrade import COMMAND_DTYPE, EVENT_DTYPE, LEVEL_DTYPE
+from nextrade.domain.protocol.changes import write_change_message
 from nextrade.domain.protocol.frames import (
     TIER_DTYPE,
     FrameKind,
@@ -113,3 +114,14 @@ def test_verdicts_are_those_of_the_code() -> None:
     rows = [(int(number), name) for number, name, _ in table("## Verdicts")]
 
     assert rows == [(verdict.value, verdict.name) for verdict in Verdict]
+
+
+def test_a_message_of_changes_is_as_the_page_says() -> None:
+    """Its head, and a change behind its length."""
+    change = struct.pack("<HBIIqI", 6, 1, 7, 2, 5, 0) + b"wire-1"
+    message = write_change_message(3, 40, 123, [change])
+    crc = zlib.crc32(message[:32] + message[36:])
+
+    assert fields("## A message of changes", message) == [b"NXTC", 1, 0, 3, 40, 123, 1, crc]
+    assert message[36:] == struct.pack("<H", len(change)) + change
+    assert [int(row[0]) for row in table("A change:")] == [0, 2, 3, 7, 11, 19, 23]

@@ -63,7 +63,12 @@ class Outboxes:
             _waiting(bucket, numbers, own)
             for (bucket, numbers), own in zip(found, values, strict=True)
         ]
-        return [one for one in waiting if one.records]
+        waiting = [one for one in waiting if one.records]
+        if self._shards.placement.replication.replicas:
+            # A record may be read before the replicas have it, and a stream must not tell what a
+            # failover takes back. This trims nothing, and ends once they have all that was read.
+            self.trim([(one.bucket, one.first) for one in waiting])
+        return waiting
 
     def trim(self, kept: Sequence[tuple[int, int]]) -> list[bool]:
         """Remove each bucket's records before a number; False where another relay did so before.
