@@ -16,6 +16,7 @@ from .doctor import doctor_command
 from .failures import FailingWell
 from .generate import generate_command
 from .inspect import inspect_command
+from .market import market_command
 from .replay import replay_command
 from .shards import shards_command
 from .stack import stack_command
@@ -69,6 +70,7 @@ root.add_command(deposit_command)
 root.add_command(dlq_command)
 root.add_command(generate_command)
 root.add_command(inspect_command)
+root.add_command(market_command)
 root.add_command(replay_command)
 root.add_command(shards_command)
 root.add_command(stack_command)

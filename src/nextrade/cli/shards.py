@@ -86,13 +86,13 @@ def found_command(config: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show_command(config: Path | None, as_json: bool) -> None:
     """Open, ask every server, show."""
+    from ..service.home.listed import current_listings
     from ..service.home.loads import loads
     from ..service.home.opening import open_ledger
     from ..service.home.words import Words
-    from ..service.listings_file import listings_of
 
     settings = read_settings(config)
-    words = Words(listings_of(settings))
+    words = Words(current_listings(settings))
     ledger = open_ledger(settings)
     found = loads(ledger.shards)
     ledger.close()

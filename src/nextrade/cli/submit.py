@@ -120,6 +120,12 @@ def submit_command(
                 outcome = outcome or awaiting.so_far(sent)
                 troubles = awaiting.troubles
             (print_json if as_json else print_summary)(str(file), sent, outcome, troubles)
+    if outcome is not None and (stale := outcome.rejected["STALE_LISTINGS"]):
+        click.echo(
+            f"Note: {stale:,} commands counted in a tick or lot that the market has no longer: it"
+            " was changed meanwhile. Run this again, and they are read by the present listings.",
+            err=True,
+        )
     if sent.unconfirmed:
         lost = sum(sent.unconfirmed.values())
         raise DataFailure(f"{lost:,} commands were not confirmed: {sent.faults[0]}")

@@ -128,23 +128,32 @@ def tail_command(
         with bus.feed(
             tuple(sorted(followed)), "next" if start == "next" else "first", batch
         ) as feed:
-            _print(bus, feed, wanted, count, follow=follow, as_json=as_json)
+            from_now = start == "next"
+            _print(bus, feed, wanted, count, from_now=from_now, follow=follow, as_json=as_json)
     except KeyboardInterrupt:
         return  # how one stops looking
 
 
 def _print(
-    bus: Bus, feed: Feed, wanted: Wanted, count: int | None, *, follow: bool, as_json: bool
+    bus: Bus,
+    feed: Feed,
+    wanted: Wanted,
+    count: int | None,
+    *,
+    from_now: bool,
+    follow: bool,
+    as_json: bool,
 ) -> None:
     from ..service.gateway.facts import facts_of
 
+    known = bus.known(from_now=from_now)
     left = count
     while True:
         for one in feed.news(_STEP_S if follow else _IDLE_S):
             if one.message is None:
                 click.echo(f"Note: {one.trouble}.", err=True)
                 continue
-            for fact in facts_of(bus.listings, one.message, wanted):
+            for fact in facts_of(known.of(one.message), one.message, wanted):
                 click.echo(json.dumps(fact) if as_json else line_of(fact))
                 if left is not None:
                     left -= 1
@@ -156,6 +165,8 @@ def _print(
 
 def line_of(fact: dict[str, Any]) -> str:
     """An event as one line."""
+    if "version" in fact:
+        return f"{fact['time']} partition {fact['partition']} LISTINGS  version {fact['version']}"
     words = [fact["time"], fact["market"], f"{fact['event']:<9}"]
     if "order" in fact:
         words.append(f"order {fact['order']}")

@@ -74,6 +74,7 @@ class Reservations(NamedTuple):
     refusal: npt.NDArray[np.uint8]
 
 
+_MOST_NAMED = 10
 _NO_LEVELS = np.empty(0, LEVEL_DTYPE)
 _NO_MARKETS = np.empty(0, np.uint32)
 for _empty in (_NO_LEVELS, _NO_MARKETS):
@@ -230,10 +231,13 @@ class Partition:
             raise BatchPending(f"{self.pending} slices of the last batch wait and go first")
         changed = {at for at in new_units(self.listings, listings) if at in self.markets}
         for market in sorted(changed):
-            if orders := len(self.book(market).orders()):
+            owners = sorted(set(self.book(market).orders()["owner"].tolist()))
+            if owners:
+                some = ", ".join(map(str, owners[:_MOST_NAMED]))
+                more = f" and {len(owners) - _MOST_NAMED} more" * (len(owners) > _MOST_NAMED)
                 raise ListingsRefused(
-                    f"{self.listings.market_names[market]} has {orders} open orders, which are"
-                    " counted in its tick and lot; both can change when none is open"
+                    f"{self.listings.market_names[market]} has open orders, which are counted in"
+                    f" its tick and lot: those of account {some}{more}"
                 )
         books = [
             self._in_new_units(market, listings) if market in changed else book

@@ -24,7 +24,7 @@ from ..platform.servers import Servers
 from ..platform.settings import Settings, read_settings
 from .doctor_rabbit import check_rabbit_client, check_rabbit_program, examine_rabbit
 from .doctor_rabbit import is_meant as rabbit_is_meant
-from .doctor_redis import examine_servers
+from .doctor_redis import examine_listings, examine_servers
 from .finding import Finding
 
 OLDEST_PYTHON = (3, 11)
@@ -63,6 +63,8 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
             found = stack.redis.status()
             running = tuple(one.address or "" for one in found if one.state == "running")
     yield from examine_servers(settings, running)
+    if needed:
+        yield from examine_listings(settings)
     if rabbit_is_meant(settings):
         yield from examine_rabbit(settings)
 

@@ -13,6 +13,7 @@ from ..platform.settings import Settings
 from .finding import Finding, State
 
 MOST_SKEW_NS = 10**9
+_PATIENCE_S = 5.0
 
 Info = Mapping[str, str]
 """What a server says of itself; empty if it does not answer."""
@@ -44,6 +45,28 @@ def examine_servers(settings: Settings, stack: tuple[str, ...]) -> Iterator[Find
         yield check_server_clock(address, info, before_ns, time.time_ns())
         if digest:
             yield check_functions(address, access, digest)
+
+
+def examine_listings(settings: Settings) -> Iterator[Finding]:
+    """Which listings the exchange keeps, and whether a change of them was left half way."""
+    try:
+        from .home.listed import then_and_now
+        from .home.stores import open_store
+        from .store.listed import ListingsRecord
+
+        store = open_store(settings, _PATIENCE_S)
+        try:
+            proposal = ListingsRecord(store).read().proposal
+        finally:
+            store.close()
+        version = then_and_now(settings).current.version
+    except NexTradeError:  # said of each server that was looked at
+        return
+    if proposal is not None:
+        fix = "nextrade market finish"
+        yield Finding("listings", "note", f"version {proposal.version} was left half way", fix)
+    else:
+        yield Finding("listings", "ok", f"version {version}")
 
 
 def _addresses(settings: Settings, stack: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from ..domain.assets import Asset
 from ..domain.listings import MAX_TIERS, Fees, Listing, Listings
 from ..domain.markets import Market
-from ..domain.units import read_decimal
+from ..domain.units import INT64_MAX, read_decimal
 from ..errors import SettingsError, UnitError
 from ..platform.settings import Settings, read_default
 from .ledger.protocol import MOST_FROM_OUTSIDE
@@ -75,6 +75,52 @@ def read_listings(
         return Listings(tuple(by_name.values()), listed)
     except ValueError as error:
         raise SettingsError(f"{source}, [assets] and [markets]: {error}") from error
+
+
+def read_market(
+    name: str, table: Mapping[str, Any], assets: Mapping[str, Asset], source: str
+) -> Listing:
+    """One entry of [markets]; ``assets`` are those that are listed. Raises SettingsError."""
+    return _listing(_Entry(source, "markets", name, table), assets)
+
+
+def read_asset(name: str, table: Mapping[str, Any], buckets: int, source: str) -> Asset:
+    """One entry of [assets]. Raises SettingsError."""
+    return _asset(_Entry(source, "assets", name, table), buckets)
+
+
+def market_table(listing: Listing) -> dict[str, Any]:
+    """The entry of [markets] that says the same; what is not limited is left out."""
+    market = listing.market
+    table: dict[str, Any] = {
+        "base": market.base.name,
+        "quote": market.quote.name,
+        "tick_size": market.tick_size,
+        "lot_size": market.lot_size,
+    }
+    if listing.min_qty_lots > 1:
+        table["min_quantity"] = market.qty_text(listing.min_qty_lots)
+    if listing.max_qty_lots < INT64_MAX:
+        table["max_quantity"] = market.qty_text(listing.max_qty_lots)
+    if listing.min_notional:
+        table["min_notional"] = market.amount_text(listing.min_notional)
+    if listing.max_notional < INT64_MAX:
+        table["max_notional"] = market.amount_text(listing.max_notional)
+    if listing.collar_bps:
+        table["collar"] = rate_text(listing.collar_bps, 2)
+    table["partition"] = listing.partition
+    table["fees"] = [
+        {"maker": rate_text(fees.maker, 4), "taker": rate_text(fees.taker, 4)}
+        for fees in listing.tiers
+    ]
+    return table
+
+
+def rate_text(rate: int, decimals: int) -> str:
+    """A rate in units of its last decimal as text: 1000 with four decimals is "0.1%"."""
+    whole, rest = divmod(rate, 10**decimals)
+    fraction = f"{rest:0{decimals}}".rstrip("0")
+    return f"{whole}.{fraction}%" if fraction else f"{whole}%"
 
 
 @dataclass(frozen=True)

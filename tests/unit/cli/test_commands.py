@@ -40,7 +40,7 @@ def test_no_arguments_teach() -> None:
     assert "nextrade COMMAND --help" in said
 
 
-WITH_BROKER = {"dlq", "submit", "tail", "worker"}
+WITH_BROKER = {"dlq", "market", "submit", "tail", "worker"}
 """Commands whose examples need a running exchange: tests/integration runs them."""
 
 

@@ -29,8 +29,11 @@ class Door:
     def __init__(self, listings: Listings) -> None:
         # The door looks at a command and its market alone, so one that has all markets does.
         together = Listings(
-            listings.assets, tuple(replace(listing, partition=0) for listing in listings.listings)
+            listings.assets,
+            tuple(replace(listing, partition=0) for listing in listings.listings),
+            listings.version,
         )
+        self.listings = listings
         self._all_markets = Partition(together, 0)
         self._partition_of = np.array(
             [listing.partition for listing in listings.listings], np.uint32

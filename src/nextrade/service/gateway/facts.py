@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ...domain.listings import Listings
 from ...domain.protocol.messages import Message
 from ...domain.refusals import name_of
 from ...enums import EventFlag, EventKind, Side
+from .known import Reading
 
 __all__ = ["Wanted", "facts_of", "time_text"]
 
@@ -41,18 +41,26 @@ class Wanted(NamedTuple):
 
 
 def facts_of(
-    listings: Listings, message: Message, wanted: Wanted | None = None
+    reading: Reading, message: Message, wanted: Wanted | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The wanted events of a message as plain values.
+    """The wanted events of a message as plain values, after a change of the listings, if it is one.
 
     Prices and quantities are decimal text in the units of the market, amounts of orders by
     amount in its quote asset. What does not apply is left out.
     """
+    if message.listings and wanted in (None, Wanted()):
+        yield {
+            "partition": message.partition,
+            "batch": message.batch,
+            "time": time_text(message.time_ns),
+            "event": "LISTINGS",
+            "version": reading.listings.version,
+        }
     for row in (wanted or Wanted()).rows(message).tolist():
-        yield _fact(listings, message, row)
+        yield _fact(reading, message, row)
 
 
-def _fact(listings: Listings, message: Message, row: int) -> dict[str, Any]:
+def _fact(reading: Reading, message: Message, row: int) -> dict[str, Any]:
     event, number = message.events[row], int(message.markets[row])
     kind = int(event["kind"])
     fact: dict[str, Any] = {
@@ -65,10 +73,11 @@ def _fact(listings: Listings, message: Message, row: int) -> dict[str, Any]:
     }
     price: Callable[[int], str] = _raw
     quantity, amount = price, price
-    if number < len(listings.listings):
-        market = listings.listings[number].market
+    if number < len(reading.listings.listings):
+        market = reading.listings.listings[number].market
         fact["market"] = market.name
-        price, quantity, amount = market.price_text, market.qty_text, market.amount_text
+        if number not in reading.raw:
+            price, quantity, amount = market.price_text, market.qty_text, market.amount_text
     if event["order_id"]:
         fact["order"] = int(event["order_id"])
     if event["owner"]:

@@ -67,7 +67,6 @@ class Gateway:
     ) -> None:
         if not 1 <= most_commands <= MOST_COMMANDS:
             raise ValueError(f"a frame takes 1 to {MOST_COMMANDS:,} commands, not {most_commands}")
-        self.listings = listings
         self._publisher = publisher
         self._ids = ids
         self._queue_of = queue_of
@@ -101,6 +100,18 @@ class Gateway:
         self.close()
 
     @property
+    def listings(self) -> Listings:
+        """The listings by which it judges what it is given."""
+        return self._door.listings
+
+    def relist(self, listings: Listings) -> None:
+        """Go over to newer listings, which have the same partitions; older ones are ignored."""
+        door = Door(listings)
+        with self._changed:
+            if listings.version > self._door.listings.version:
+                self._door = door
+
+    @property
     def frames_sent(self) -> int:
         """How many frames were given to the publisher, those sent again included."""
         return self._frames_sent
@@ -113,6 +124,7 @@ class Gateway:
         *,
         operator: bool = False,
         wait_s: float | None = None,
+        version: int | None = None,
     ) -> Submission:
         """Send commands of COMMAND_DTYPE to the partitions of their markets.
 
@@ -121,18 +133,25 @@ class Gateway:
         the worker, whatever stands in ``timestamp_ns``. Without ``operator`` nothing may come
         from account 0, the exchange itself.
 
+        ``version`` is that of the listings by which prices and quantities were counted, if it is
+        not that of ``listings`` now: the partition refuses what counts in ticks or lots that the
+        market has no longer, with STALE_LISTINGS. Then read the listings again (``relist``).
+
         Blocks while too much is waiting, at most ``wait_s`` (default: the patience), then
         raises BusLost and has sent nothing. Raises TypeError for another array.
         """
         own = checked(commands)
         self._give_order_ids(own)
-        refusals = self._door.refusals(own, operator=operator)
+        door = self._door
+        refusals = door.refusals(own, operator=operator)
         now_ns = time.monotonic_ns()
         parcels = []
-        for partition, rows in self._door.by_partition(own, np.flatnonzero(refusals == 0)):
+        for partition, rows in door.by_partition(own, np.flatnonzero(refusals == 0)):
             for start in range(0, len(rows), self._most_commands):
                 some = rows[start : start + self._most_commands]
-                parcels.append(Parcel(Ticket(partition, some, now_ns), own[some]))
+                ticket = Ticket(partition, some, now_ns)
+                made_by = door.listings.version if version is None else version
+                parcels.append(Parcel(ticket, own[some], listings=made_by))
         self._post(parcels, wait_s)
         tickets = tuple(parcel.ticket for parcel in parcels)
         return Submission(own["order_id"].copy(), refusals, tickets)

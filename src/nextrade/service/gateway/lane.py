@@ -35,6 +35,8 @@ class Parcel(NamedTuple):
     """Whether the records are fee tiers, which have frames of their own."""
     identity: int = 0
     """A frame id that is given beforehand; such a parcel travels alone."""
+    listings: int = 0
+    """The version of the listings by which it was made; a frame has those of one version."""
 
     @property
     def travels_alone(self) -> bool:
@@ -108,7 +110,11 @@ class Lane:
         count = len(parcels[0].records)
         while self._waiting and not parcels[0].travels_alone:
             following = self._waiting[0]
-            if following.travels_alone or count + len(following.records) > self._most:
+            if (
+                following.travels_alone
+                or following.listings != parcels[0].listings
+                or count + len(following.records) > self._most
+            ):
                 break
             parcels.append(self._waiting.popleft())
             count += len(following.records)
@@ -126,8 +132,10 @@ class Lane:
         records = parcels[0].records
         if len(parcels) > 1:
             records = np.concatenate([parcel.records for parcel in parcels])
-        make = tiers_frame if parcels[0].tiers else commands_frame
-        body = make(self.partition, identity, records)
+        if parcels[0].tiers:
+            body = tiers_frame(self.partition, identity, records)
+        else:
+            body = commands_frame(self.partition, identity, records, parcels[0].listings)
         return OutFrame(identity, body, [parcel.ticket for parcel in parcels], firsts)
 
     def settle(self, frame: OutFrame, fate: Fate) -> None:

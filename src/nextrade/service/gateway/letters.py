@@ -103,6 +103,8 @@ def summary(letter: Letter) -> str:
         return f"verdict {frame.verdict.name} on a message of {len(frame.about):,} bytes"
     if frame.kind == FrameKind.KNOCK:
         return "a knock"
+    if frame.kind == FrameKind.LISTINGS:
+        return f"listings of {len(frame.records):,} bytes"
     kinds: list[int] = frame.records["kind"].tolist()
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     return ", ".join(f"{count:,} {_kind_name(kind)}" for kind, count in counts.items())
@@ -139,6 +141,8 @@ def in_full(listings: Listings, letter: Letter) -> dict[str, Any]:
         said["tiers"] = [
             {"account": int(row["account"]), "tier": int(row["tier"])} for row in frame.records
         ]
+    elif frame.kind == FrameKind.LISTINGS:
+        said["listings"] = frame.records.tobytes()[4:].decode("utf-8", "replace")
     elif frame.kind == FrameKind.VERDICT:
         said["about"] = frame.about[:_SHOWN_HEX].hex()
     return said
@@ -152,8 +156,11 @@ def renewed(letter: Letter, new_identity: Callable[[], int]) -> tuple[int, int, 
     """
     frame = decode(letter.body)
     if frame.kind not in (FrameKind.COMMANDS, FrameKind.TIERS):
-        raise BadFrame(f"a {frame.kind.name.lower()} is the workers' own, and not sent again")
-    make = commands_frame if frame.kind == FrameKind.COMMANDS else tiers_frame
+        raise BadFrame(f"{frame.kind.name.lower()}: the exchange's own, and not sent again")
     identity = new_identity()
     # Not the partition whose queue had it: that it was the wrong one may be why it is here.
-    return frame.partition, identity, make(frame.partition, identity, frame.records)
+    if frame.kind == FrameKind.TIERS:
+        return frame.partition, identity, tiers_frame(frame.partition, identity, frame.records)
+    # Its prices are still counted by the listings that its sender knew.
+    body = commands_frame(frame.partition, identity, frame.records, frame.listings)
+    return frame.partition, identity, body

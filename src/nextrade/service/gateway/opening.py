@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from ...domain.listings import Listings
 from ...domain.protocol.ids import GATEWAYS, Ids
 from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.inbox import Inbox
@@ -16,10 +15,11 @@ from ...platform.rabbit.publisher import Publisher
 from ...platform.rabbit.stream import StreamReader
 from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
-from ..listings_file import listings_of
+from ..home.listed import then_and_now
 from ..topology import Topology
 from .feed import Feed
 from .gateway import Gateway
+from .known import Known
 from .lane import MOST_COMMANDS
 from .place import Seen, place_of
 
@@ -33,7 +33,8 @@ _LOOK_S = 1.0
 class Bus:
     """The broker that the settings name, with the exchange's queues.
 
-    Raises SettingsError for settings that cannot hold.
+    Raises SettingsError for settings that cannot hold. ``listings`` are those of the moment when
+    it is made; where the exchange lives in Redis it keeps them, and must be reached.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,11 +42,15 @@ class Bus:
         self.topology = Topology(settings.rabbit.prefix)
         """How the exchange's queues are called."""
         self._target: RabbitTarget = target_of(settings)
-        self.listings: Listings = listings_of(settings)
+        self._founded, self.listings = then_and_now(settings)
         number = settings.gateway.number
         self.number = secrets.randbelow(GATEWAYS) if number < 0 else number
         """The number of this gateway."""
         self.ids = Ids(self.number, lambda: time.time_ns() // 1_000_000)
+
+    def known(self, *, from_now: bool) -> Known:
+        """By which listings a feed is to be read that begins now, or at some batch of before."""
+        return Known(self.listings, self._founded, from_now=from_now)
 
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:

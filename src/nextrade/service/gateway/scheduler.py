@@ -63,7 +63,6 @@ class Scheduler:
         if expire_every_ms <= 0:
             raise ValueError(f"a period is longer than {expire_every_ms} ms")
         self._gateway = gateway
-        self._listings = gateway.listings
         self._every_ms = expire_every_ms
         self._clock_ms = clock_ms
         self._expired_ms = 0
@@ -83,9 +82,9 @@ class Scheduler:
         A market can have one command of a kind at a moment. Raises UnitError for an unknown
         market, ValueError for a moment outside of what ids can say.
         """
-        number = self._listings.market(market)
+        number = self._gateway.listings.market(market)
         command = operator_command(number, kind, state=state, price_ticks=price_ticks)
-        self._planned.append((due_ms, due_frame(self._listings, number, due_ms, command)))
+        self._planned.append((due_ms, due_frame(self._gateway.listings, number, due_ms, command)))
         self._planned.sort(key=lambda plan: plan[0])
 
     def send_due(self) -> list[Ticket]:
@@ -96,7 +95,7 @@ class Scheduler:
         moment_ms = now_ms // self._every_ms * self._every_ms
         if moment_ms > self._expired_ms:
             self._expired_ms = moment_ms
-            due += expiries(self._listings, moment_ms)
+            due += expiries(self._gateway.listings, moment_ms)
         return [self._gateway.send_as(*one) for one in due]
 
     @property

@@ -17,6 +17,7 @@ from ..ledger.redis.shards import PATIENCE_S, Shards
 from ..listings_file import listings_of
 from ..store import RedisBookStore
 from ..store.founding import check_same, open_listings, write_founding
+from .listed import stored_listings
 
 __all__ = ["Founding", "found_ledger", "open_ledger", "placement_of"]
 
@@ -116,10 +117,13 @@ def _found_stores(
         if int.from_bytes(mark[8:16], "little")
     }
     new = []
+    current = stored_listings(store, listings)
+    founded = listings
     for partition in listings.partitions:
         there = store.founding(partition)
         if there:
-            check_same(open_listings(there), listings, partition)
+            founded = open_listings(there)
+            check_same(founded, current, listings, partition)
         elif partition in settled:
             raise StoreError(
                 f"the book store of partition {partition} lost its data, while the ledger has"
@@ -127,7 +131,7 @@ def _found_stores(
             )
         else:
             new.append(partition)
-        store.found(partition, write_founding(listings, buckets))
+        store.found(partition, write_founding(founded, buckets))
     return tuple(new)
 
 

@@ -20,6 +20,7 @@ from ..proof.exchange import ExchangeProof, prove_exchange, with_batches
 from ..proof.stores import StoredOrders
 from ..store import RedisBookStore
 from .bucket_view import BucketView
+from .listed import stored_listings
 from .opening import open_ledger, placement_of
 from .words import Words
 
@@ -30,10 +31,10 @@ class RedisHome:
     """The ledger of the settings, and the book stores, in which workers keep open orders."""
 
     def __init__(self, settings: Settings, patience_s: float = PATIENCE_S) -> None:
-        self.words = Words(listings_of(settings))
         self.ledger = open_ledger(settings, patience_s)
         self._settings, self._patience_s = settings, patience_s
         self._store: RedisBookStore | None = None
+        self.words = Words(stored_listings(self.store, listings_of(settings)))
 
     def __enter__(self) -> Self:
         return self

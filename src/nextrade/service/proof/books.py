@@ -211,6 +211,11 @@ class _Noter:
             for asset, left in enumerate(replica.sums.settled.sum(axis=0).tolist())
             if left
         ]
+        # What was listed since a bucket was noted had nothing then.
+        more = (0,) * replica.sums.assets
+        for bucket, note in books.notes.items():
+            settled, held = ((*sums, *more[len(sums) :]) for sums in (note.settled, note.held))
+            books.notes[bucket] = note._replace(settled=settled, held=held)
         books.heads = tuple(replica.heads)
         books.held = tuple(tuple(row) for row in replica.sums.held.tolist())
         books.open_orders = len(replica.partition.open_orders())

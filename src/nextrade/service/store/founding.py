@@ -74,7 +74,8 @@ def open_listings(founding: bytes) -> Listings:
     return open_founding(founding).listings
 
 
-def check_same(founded: Listings, given: Listings, partition: int) -> None:
-    """StoreError unless the listings given are those that a partition's store was founded with."""
-    if told := difference(founded, given):
+def check_same(founded: Listings, current: Listings, given: Listings, partition: int) -> None:
+    """StoreError unless the listings given are what a partition's store was founded with, or what
+    they have become since."""
+    if (told := difference(founded, given)) and difference(current, given):
         raise StoreError(f"the book store of partition {partition} {told}: set them back")

@@ -62,7 +62,7 @@ class RedisBookStore:
         placement = (
             shards if isinstance(shards, NamedShards | ClusterShards) else NamedShards(shards)
         )
-        with _translated():
+        with translated():
             stored = Shards(placement, patience_s=patience_s).map
             self.shards = Shards(placement, StoreMap.of(stored), patience_s)
             self.shards.check_library()
@@ -279,13 +279,13 @@ class RedisBookStore:
         return rest
 
     def _exchange(self, partition: int, command: bytes) -> Any:
-        with _translated():
+        with translated():
             (reply,) = self.shards.exchange([(partition, command)])
         return reply
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what the ledger's connections raise into what a store raises."""
     try:
         yield

@@ -12,6 +12,7 @@ from ...platform.rabbit.connection import RabbitConnection
 from ...platform.rabbit.publisher import Publisher
 from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
+from ..home.listed import stored_listings
 from ..home.opening import open_ledger
 from ..home.stores import open_store
 from ..ledger.redis import RedisLedger
@@ -98,7 +99,8 @@ def connector(
             store = open_store(settings)
             stack.callback(store.close)
             founding = open_founding(store.look(number).founding)
-            check_same(founding.listings, listings, number)
+            current = stored_listings(store, founding.listings)
+            check_same(founding.listings, current, listings, number)
             ledger = open_ledger(settings)
             stack.callback(ledger.close)
             bus = connect_bus(target, topology, number, stopping=stop.is_set)

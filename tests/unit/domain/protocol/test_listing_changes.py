@@ -119,7 +119,7 @@ def test_what_a_version_is_is_decided_once() -> None:
     assert desk.send(0, CommandKind.PLACE) == [0]
     done = desk.propose(TICK)
     assert verdict_of(done) == Verdict.LISTINGS_REFUSED
-    assert "1 open orders" in done.objection
+    assert "has open orders" in done.objection
     assert unpack_listings(read_message(done.messages[0]).listings) == replace(FOUNDED, version=2)
     desk.send(0, CommandKind.MASS_CANCEL)
     assert "version 2 of the listings is another one" in desk.propose(TICK).objection

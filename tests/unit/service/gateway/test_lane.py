@@ -149,3 +149,14 @@ def test_first_arrivals_are_in_order(steps: list[tuple[str, int]]) -> None:
         lane.settle(frame, Fate.CONFIRMED)
 
     assert list(dict.fromkeys(arrived)) == list(range(1, next(orders)))
+
+
+def test_a_frame_is_of_one_version_of_the_listings() -> None:
+    """What was counted by others waits for the next frame, in order."""
+    lane, identities = Lane(3, window=9), count(1)
+    for version, order_id in ((1, 1), (1, 2), (2, 3), (1, 4)):
+        lane.add(parcel(order_id)._replace(listings=version))
+    frames = [lane.next_frame(identities.__next__) for _ in range(3)]
+
+    assert [ids_of(frame) for frame in frames] == [[1, 2], [3], [4]]
+    assert [decode(frame.body).listings for frame in frames if frame] == [1, 2, 1]

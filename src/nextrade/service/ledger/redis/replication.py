@@ -12,7 +12,7 @@ from .link import packed
 
 __all__ = ["ALONE", "Replication"]
 
-_WRITER = b"$5\r\nFCALL\r\n"
+_WRITERS = (b"$5\r\nFCALL\r\n", b"$6\r\nHSETNX\r\n", b"$4\r\nHSET\r\n", b"$4\r\nHDEL\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Replication:
 
         ``key``: of one of them, so that in a cluster the write belongs to the same server.
         """
-        if not self.replicas or not any(_WRITER in command[:24] for command in commands):
+        writes = any(writer in command[:24] for command in commands for writer in _WRITERS)
+        if not self.replicas or not writes:
             return []
         return [
             packed(b"SET", key + b":wait", b""),
