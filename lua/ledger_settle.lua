@@ -200,6 +200,15 @@ local function settle(keys, args)
     if settled ~= previous then
         return { codes.GAP, settled }
     end
+    local text, kept, ended, missing = values[3] or '', nil, nil, 0
+    if #frames > 0 then
+        ended = flags % 2 == 1 and {} or nil
+        kept, missing = answers.without(text, frames, ended)
+        -- Before money is looked at: who has lost an answer has lost what was held for it.
+        if missing > 0 and flags >= 2 then
+            return { codes.MISSING_ANSWER, missing }
+        end
+    end
     writes[1], writes[2] = fields[2], sub(record, 5, 20) .. touched
     local code, place = post(values, last)
     if code then
@@ -210,19 +219,12 @@ local function settle(keys, args)
         size = totals.mark(writes, size, redis.call('HGET', key, 'N'), highest, partition)
     end
     local going, gone = NONE, NONE
-    if #frames > 0 then
-        local text, ended = values[3] or '', flags % 2 == 1 and {} or nil
-        local kept, missing = answers.without(text, frames, ended)
-        if missing > 0 and flags >= 2 then
-            return { codes.MISSING_ANSWER, missing }
-        end
-        if #kept < #text then
-            writes[size + 1], writes[size + 2] = fields[3], kept
-            size = size + 2
-        end
-        if ended then
-            going = ids.of_answers(ended, names.partition)
-        end
+    if kept and #kept < #text then
+        writes[size + 1], writes[size + 2] = fields[3], kept
+        size = size + 2
+    end
+    if ended then
+        going = ids.of_answers(ended, names.partition)
     end
     if #going > 0 or #lost > 0 then
         size, gone = change_ids(key, size, going, coming)

@@ -235,6 +235,7 @@ MUTATIONS: dict[str, Callable[..., Worker]] = {
     "no watermark": Worker,
     "no chain": Worker,
     "no answers": Worker,
+    "no missing answers": Worker,
     "no memory of frames": Forgetful,
     "no frames in a snapshot": ForgetsOldFrames,
     "old frames are new": TakesOldFrames,

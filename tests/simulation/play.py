@@ -289,11 +289,7 @@ class Play:
             self.lose_time()
 
     def lose_time(self) -> None:
-        """A bucket's server is copied, or comes back with a copy.
-
-        No worker lives through the loss of a reservation whose batch it has yet to settle: only a
-        take-over notices that one.
-        """
+        """A bucket's server is copied, or comes back with a copy, whoever is at work on it."""
         world, dice = self.world, self.world.dice
         way = dice.random()
         if way < 0.1:
@@ -306,25 +302,11 @@ class Play:
         bucket = world.buckets[number]
         if copy.watermark == bucket.watermark and copy.answers == bucket.answers:
             return
-        if not self.unsettled(number) <= set(copy.answers):
-            if way > 0.12:
-                return
+        if way > 0.19:
             self.restart()
         world.lose_time(number, copy)
         world.count("lost time")
         self.lost_time = True
-
-    def unsettled(self, number: int) -> set[int]:
-        """Frames whose answers at a bucket somebody may still need; -1 if that is not known."""
-        frames = set(self.world.buckets[number].answers)
-        for process in self.processes:
-            if self.world.places.get(process.task, "take") != "take":
-                frames.add(-1)
-            elif (flight := process.worker._settling) is not None:
-                frames.update(
-                    f for s in flight.done.settles if s.bucket == number for f in s.frames
-                )
-        return frames
 
     def restart(self) -> None:
         """All workers are killed, and others started."""

@@ -23,7 +23,14 @@ from nextrade.domain.protocol.ports import (
     Reserve,
     Settle,
 )
-from nextrade.errors import BadFrame, BusLost, LedgerUnavailable, NexTradeError, StoreUnavailable
+from nextrade.errors import (
+    BadFrame,
+    BusLost,
+    LedgerUnavailable,
+    MissingAnswer,
+    NexTradeError,
+    StoreUnavailable,
+)
 
 from ..contract.store.memory import MemoryBookStore, Store
 from .servers import Broken, BrokenStore, Broker, Bucket, Channel, Queued
@@ -175,7 +182,11 @@ class SimulatedLedger:
         fault = world.fault()
         arrive = len(calls) if fault in ("", "unheard") else world.dice.randrange(len(calls) + 1)
         for effect, place in calls[:arrive]:
-            reply = effect()
+            try:
+                reply = effect()
+            except MissingAnswer:
+                world.count("noticed a lost answer")
+                raise
             if place is not None:
                 replies[place] = reply
         if fault == "late":

@@ -127,6 +127,9 @@ class Bucket:
                 return
             if self.watermark != settle.previous and self.broken != "no chain":
                 raise Gap(f"batch {self.watermark} is the last here, not {settle.previous}")
+        missing = set(settle.frames) - set(self.answers)
+        if settle.strict and missing and self.broken != "no missing answers":
+            raise MissingAnswer(f"frames {missing} have no answer here")
         after = {}
         for account, asset, available, held in np.frombuffer(
             settle.postings, POSTING_DTYPE
@@ -135,9 +138,6 @@ class Bucket:
             after[account, asset] = [before[0] + available, before[1] + held]
             if min(after[account, asset]) < 0:
                 raise Overdrawn(f"account {account} has {after[account, asset]} of asset {asset}")
-        missing = set(settle.frames) - set(self.answers)
-        if settle.strict and missing and self.broken != "no missing answers":
-            raise MissingAnswer(f"frames {missing} have no answer here")
         self.balances.update(after)
         free = [
             (account, text, what)

@@ -78,6 +78,25 @@ def test_reservation_alone_is_lost() -> None:
     assert stage.held(ONE) == 2
 
 
+@pytest.mark.parametrize("place", ["reserve done", "commit", "commit done", "settle"])
+def test_reservation_is_lost_under_a_live_worker(place: str) -> None:
+    """The bucket refuses to settle what it has no answer for, and its worker takes over anew."""
+    stage = Stage()
+    batches(stage, 1)
+    copy = stage.bucket(ONE).copy()
+    stage.send((ONE, SELL, 2, 4))
+    stage.until(stage.processes[0], place)
+    assert stage.bucket(ONE).answers
+    lose(stage, ONE, copy)
+    epoch = stage.bucket(ONE).epoch
+    stage.quiet(stage.processes[0])
+
+    assert stage.world.counts["noticed a lost answer"] == 1
+    assert stage.bucket(ONE).epoch == epoch + 1
+    assert stage.held(ONE) == 3
+    check(stage)
+
+
 def test_verdict_of_a_forgotten_frame() -> None:
     """A verdict gives nothing back where the hold itself is forgotten."""
     stage = Stage()
