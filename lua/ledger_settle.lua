@@ -230,7 +230,9 @@ local function settle(keys, args)
         size, gone = change_ids(key, size, going, coming)
     end
     calls.write(key, writes, size)
-    calls.remove(key, gone, #gone)
+    if gone ~= NONE then
+        calls.remove(key, gone, #gone)
+    end
     return { codes.DONE }
 end
 

@@ -9,21 +9,17 @@
 
 local answers = { HEAD = 12, PLAIN = 16, NAMED = 64, NAMED_BIT = 2147483648 }
 
--- Where the answer ends that begins at a place of a text.
-local function after(text, at)
-    local count = struct.unpack('<I4', text, at + 8)
-    if count >= 2147483648 then
-        return at + 12 + 65 * (count - 2147483648)
-    end
-    return at + 12 + 17 * count
+-- The size of an answer to so many requests, as its text has the number.
+local function size_of(count)
+    return count < 2147483648 and 12 + 17 * count or 12 + 65 * (count - 2147483648)
 end
 
 -- The answers in a text, by frame.
 function answers.by_frame(text)
-    local sub = string.sub
+    local from, sub = struct.unpack, string.sub
     local known, at = {}, 1
     while at <= #text do
-        local next_at = after(text, at)
+        local next_at = at + size_of(from('<I4', text, at + 8))
         known[sub(text, at, at + 7)] = sub(text, at, next_at - 1)
         at = next_at
     end
@@ -35,7 +31,7 @@ function answers.frames(text)
     local frames, at = {}, 1
     while at <= #text do
         frames[#frames + 1] = string.sub(text, at, at + 7)
-        at = after(text, at)
+        at = at + size_of(struct.unpack('<I4', text, at + 8))
     end
     return table.concat(frames)
 end
@@ -43,7 +39,7 @@ end
 -- A text without the answers to some frames, which stand one after the other, and how many of
 -- them have none. What is taken out is put into `ended`, if that is given.
 function answers.without(text, frames, ended)
-    local sub = string.sub
+    local from, sub = struct.unpack, string.sub
     local ending, missing = {}, 0
     for at = 1, #frames, 8 do
         local frame = sub(frames, at, at + 7)
@@ -53,7 +49,7 @@ function answers.without(text, frames, ended)
     end
     local kept, at = {}, 1
     while at <= #text do
-        local next_at = after(text, at)
+        local next_at = at + size_of(from('<I4', text, at + 8))
         if not ending[sub(text, at, at + 7)] then
             kept[#kept + 1] = sub(text, at, next_at - 1)
         else

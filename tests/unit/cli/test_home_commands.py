@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from nextrade import Exchange
+from nextrade.domain.protocol.ids import Ids
+from nextrade.domain.protocol.ports import Ask, Reserve, Settle
 
+from ...contract.ledger.calls import named, postings
 from ...redis_here import running
 from .calling import call, deposit, told
 
 USDT = 2
+NOTHING = {"settled": "0.000000", "held": "0.000000"}
+GIVEN_BACK = postings((1, USDT, 5, -5))
 
 pytestmark = pytest.mark.usefixtures("_in_a_folder_of_its_own")
 
@@ -43,12 +48,33 @@ def test_inspect_shows_accounts_holds_and_buckets(servers: list) -> None:
     ledger = RedisLedger({f"redis-{n}": one.address for n, one in enumerate(servers, 1)})
     ledger.hold("w", 1, USDT, 2_500_000)
     ledger.transfer("t", 1, 2, USDT, 1_000_000)
+    asked = named((1, USDT, 5, 2**53 + 1, 1, b"mine"), (1, USDT, 5, 8, 0, b"mine")).tobytes()
+    frame = Ids(3, lambda: 1_700_000_000_000).one()
+    asks = (Ask(frame, asked, named=True),)
+    ledger.batches.turn(4, 9, [], [Reserve(ledger.map.of_account(1), 0, asks)])
+    ledger.batches.turn(
+        4,
+        9,
+        [Settle(ledger.map.of_account(1), 1, 0, bytes(3), GIVEN_BACK.tobytes(), (frame,))],
+        [],
+    )
     ledger.open_partition(4, 9)
     ledger.close()
     account = told("inspect", "--account", "1")
     place = {"bucket": account["bucket"], "shard": account["shard"]}
     bucket = told("inspect", "--bucket", str(account["bucket"]))
 
+    assert account["client_order_ids"] == [
+        {
+            "client_order_id": "mine",
+            "order": 2**53 + 1,
+            "market": "ETH-USDT",
+            "partition": 4,
+            "frame": frame,
+            "at": "2023-11-14T22:13:20+00:00",
+        }
+    ]
+    assert bucket["client_order_ids"] == 1
     assert account["balances"]["USDT"] == {"available": "6.500000", "held": "2.500000"}
     assert told("inspect", "--hold", "w") == {
         "reference": "w",
@@ -70,7 +96,9 @@ def test_inspect_shows_accounts_holds_and_buckets(servers: list) -> None:
         "transfers": "-1.000000",
         "settled": "0.000000",
     }
-    assert bucket["partitions"] == [{"partition": 4, "epoch": 9, "watermark": 0, "sums": {}}]
+    assert bucket["partitions"] == [
+        {"partition": 4, "epoch": 9, "watermark": 1, "sums": {"USDT": NOTHING}}
+    ]
     assert (bucket["balances"], bucket["open_holds"], bucket["waiting_answers"]) == (1, 1, 0)
     assert [record["call"] for record in bucket["outbox"]["oldest"]] == [
         "credit",

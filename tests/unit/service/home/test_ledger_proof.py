@@ -81,6 +81,17 @@ def test_a_sound_ledger_is_proved(ledger) -> None:
     assert (usdt.in_frames, usdt.order_list, short.assets[1].in_frames) == (0, 1600, None)
 
 
+def test_client_order_ids_are_counted(servers, ledger) -> None:
+    """The full walk finds a bucket that keeps another number of ids than it says."""
+    bucket = ledger.map.of_account(1)
+    with at(servers, ledger, bucket) as client:
+        name = b"I" + struct.pack("<I36s", 1, b"mine")
+        client.hset(ledger.map.key(bucket), mapping={name: bytes(24), b"i": struct.pack("<Q", 2)})
+        assert f"bucket {bucket} keeps 1 client order ids, and says 2" in proved(ledger).faults
+        client.hset(ledger.map.key(bucket), b"i", struct.pack("<Q", 1))
+        assert proved(ledger).holds
+
+
 def test_without_open_orders_it_says_so(ledger) -> None:
     """Nothing of the orders is compared then, and a remark tells it."""
     told = proved(ledger, orders=None)
