@@ -2,6 +2,7 @@
 
     python -m bench.cycles                    the table, about a minute
     python -m bench.cycles --appendfsync everysec --processes 1
+    python -m bench.cycles --named            the same where every order has a client order id
     python -m bench.cycles --profile out.txt  the calls of a worker that take longest
 
 A cycle: a frame is published with a confirm, its commands reserve, match, are committed, settle,
@@ -32,7 +33,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from nextrade import COMMAND_DTYPE, CommandKind, Side
-from nextrade.domain.protocol.frames import commands_frame
+from nextrade.domain.protocol.frames import NAME_DTYPE, commands_frame, named_frame
 from nextrade.domain.protocol.ids import Ids
 from nextrade.domain.protocol.messages import read_message
 from nextrade.platform.rabbit.connection import RabbitConnection
@@ -101,7 +102,8 @@ def workers(processes: int) -> Iterator[None]:
 class Bench:
     """Sends frames to all partitions and reads what comes of them."""
 
-    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+    def __init__(self, settings: Settings, stack: ExitStack, *, named: bool = False) -> None:
+        self._named = named
         self._topology = Topology(settings.rabbit.prefix)
         listings = listings_of(settings)
         self._markets = {number: listings.in_partition(number) for number in listings.partitions}
@@ -140,9 +142,17 @@ class Bench:
         for number in range(count):
             partition = partitions[number % len(partitions)]
             identity = self._ids.one()
-            body = commands_frame(partition, identity, self._commands(partition, size))
+            body = self._frame(partition, identity, self._commands(partition, size))
             made.append((partition, identity, body))
         return made
+
+    def _frame(self, partition: int, identity: int, commands: npt.NDArray[np.void]) -> bytes:
+        if not self._named:
+            return commands_frame(partition, identity, commands)
+        names = np.zeros(len(commands), NAME_DTYPE)
+        names["row"] = np.arange(len(commands))
+        names["text"] = [b"order-%d" % order for order in commands["order_id"].tolist()]
+        return named_frame(partition, identity, commands, names)
 
     def send(self, frames: list[tuple[int, int, bytes]]) -> int:
         """Publish, confirm, and read until every frame has its events; the batches it took."""
@@ -251,6 +261,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="worker processes")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="commands of a frame")
     parser.add_argument("--seconds", type=float, default=4.0, help="about how long each row takes")
+    parser.add_argument("--named", action="store_true", help="every order has a client order id")
     parser.add_argument("--profile", type=Path, help="write a profile of the workers here")
     options = parser.parse_args()
     console = wide_console()
@@ -260,7 +271,7 @@ def main() -> None:
             stack.enter_context(profiled(settings, options.profile))
         else:
             stack.enter_context(workers(options.processes))
-        bench = Bench(settings, stack)
+        bench = Bench(settings, stack, named=options.named)
         bench.send(bench.frames(10, 20))
         table = Table(title=f"appendfsync {options.appendfsync}, {options.processes} workers")
         for name in ("commands a frame", "commands", "a batch", "commands/s"):

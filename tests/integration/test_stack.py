@@ -63,6 +63,31 @@ def wait_for_the_end_of_an_order() -> None:
     eventually(lambda: balance(1, "USDT") == before, 20)
 
 
+def send_one_order_twice() -> None:
+    """An order of one client order id, through two gateways, runs once; then it has an end."""
+    order = {"account": 1, "market": "BTC-USDT", "side": "buy", "price": "10", "quantity": "1"}
+    Path("named.jsonl").write_text(json.dumps(order | {"client_order_id": "a-1"}) + "\n")
+    told = [json.loads(call("submit", "named.jsonl", "--wait", "--json").stdout) for _ in "12"]
+    assert [one["accepted"] for one in told] == [1, 0]
+    assert told[1]["rejected"] == {"DUPLICATE_CLIENT_ORDER_ID": 1}
+    words = ("--json", "--from", "first", "--no-follow", "--account", "1")
+    events = [json.loads(line) for line in call("tail", *words).stdout.splitlines()]
+    accepted, refused = [one for one in events if one.get("client_order_id") == "a-1"]
+    assert (accepted["event"], refused["event"]) == ("ACCEPTED", "REJECTED")
+    (trouble,) = told[1]["troubles"]
+    assert trouble == (
+        f"order {refused['order']} of account 1 was refused: order {accepted['order']} has the"
+        " client order id a-1"
+    )
+    cancel = {"do": "cancel", "account": 1, "market": "BTC-USDT", "client_order_id": "a-1"}
+    Path("cancel.jsonl").write_text(json.dumps(cancel) + "\n")
+    assert json.loads(call("submit", "cancel.jsonl", "--wait", "--json").stdout)["accepted"] == 1
+    Path("cancel.jsonl").write_text(json.dumps(cancel | {"client_order_id": "b"}) + "\n")
+    done = CliRunner().invoke(root, ["submit", "cancel.jsonl"])
+    assert done.exit_code == 1
+    assert "account 1 has no order with the client order id 'b'" in done.output
+
+
 def balance(account: int, asset: str) -> str:
     """What an account has available."""
     found = json.loads(call("balances", str(account), "--json").stdout)
@@ -89,6 +114,8 @@ def test_an_exchange_by_one_command() -> None:
     trade(1)
     assert balance(2, "USDT") == "99.800000"
     wait_for_the_end_of_an_order()
+    send_one_order_twice()
+    assert "client order ids" not in call("verify").stdout
     doctor = call("doctor").stdout
     for line in ("stack: 4 of 4 servers run", "workers: each of 2 partitions is served"):
         assert f"ok     {line}" in doctor

@@ -6,22 +6,28 @@ import zlib
 
 import numpy as np
 
-from nextrade import COMMAND_DTYPE, EVENT_DTYPE, LEVEL_DTYPE
+from nextrade import COMMAND_DTYPE, EVENT_DTYPE, LEVEL_DTYPE, CommandKind
 from nextrade.domain.protocol.changes import write_change_message
 from nextrade.domain.protocol.frames import (
+    NAME_DTYPE,
     TIER_DTYPE,
     FrameKind,
     Verdict,
     commands_frame,
+    named_frame,
     tiers_frame,
 )
 from nextrade.domain.protocol.ids import EPOCH_MS, Ids, scheduled_id
-from nextrade.domain.protocol.messages import FRAME_ENTRY_DTYPE, write_messages
+from nextrade.domain.protocol.messages import (
+    CLIENT_ORDER_DTYPE,
+    FRAME_ENTRY_DTYPE,
+    write_messages,
+)
 
 from .tree import ROOT
 
 PAGE = (ROOT / "docs/reference/wire-formats.md").read_text(encoding="utf-8")
-FORMATS = {"u16": "<H", "u32": "<I", "u64": "<Q", "i64": "<q"}
+FORMATS = {"u16": "<H", "u32": "<I", "u64": "<Q", "i64": "<q", "text": "36s"}
 
 
 def table(after: str) -> list[list[str]]:
@@ -94,6 +100,22 @@ def test_an_event_message_is_as_the_page_says() -> None:
     assert fields("## An event message", second)[6:8] == [4096, 0]
     (message,) = write_messages(6, 7, 8, *nothing, goes_on=True)
     assert fields("## An event message", message)[2] == 4
+    ids = np.array([(51, 7, b"a-1")], CLIENT_ORDER_DTYPE)
+    (message,) = write_messages(6, 7, 8, *nothing, ids=ids)
+    assert fields("## An event message", message)[1:3] == [3, 8]
+    shown = "first message of a batch only. Each has 48 bytes:"
+    assert fields(shown, message[48:]) == [51, 7, b"a-1".ljust(36, b"\0")]
+
+
+def test_client_order_ids_are_as_the_page_says() -> None:
+    """They stand behind the commands of their frame, one record each."""
+    commands = np.zeros(2, COMMAND_DTYPE)
+    commands["kind"] = CommandKind.PLACE
+    frame = named_frame(5, 123 << 21, commands, np.array([(1, b"a-1")], NAME_DTYPE), 9)
+
+    assert fields("## A frame", frame)[2:5] == [5, 5, 2]
+    assert frame[36:196] == commands.tobytes()
+    assert fields("some of them:", frame[196:]) == [1, b"a-1".ljust(36, b"\0")]
 
 
 def test_ids_are_as_the_page_says() -> None:

@@ -9,7 +9,7 @@ from tests.model.exchange_faces import Plain
 from tests.model.exchange_settings import SETTINGS
 from tests.model.exchange_streams import Batch, Money, exchange_stream
 from tests.oracle.codes import EventKind, OrderType
-from tests.oracle.exchange.codes import Refusal
+from tests.oracle.exchange.codes import OF_FRAMES, Refusal
 from tests.oracle.exchange.holds import Holds
 
 
@@ -50,9 +50,9 @@ def test_streams_meet_every_rule() -> None:
                     if event.kind == EventKind.ACCEPTED:
                         types.add(batch.commands[event.command].order_type)
 
-    # Units change in streams of their own, and the version of a frame is the protocol's.
+    # What comes with a frame is the protocol's.
     expected = {number for name, number in vars(Refusal).items() if name.isupper()}
-    assert expected - {Refusal.STALE_LISTINGS} <= reasons
+    assert expected - OF_FRAMES <= reasons
     assert {number for name, number in vars(EventKind).items() if name.isupper()} <= kinds
     assert {number for name, number in vars(OrderType).items() if name.isupper()} <= types
     assert settings == {setting.name for setting in SETTINGS}

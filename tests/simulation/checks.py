@@ -16,11 +16,13 @@ from nextrade.domain.protocol.messages import Message, read_message
 from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.takeover import replayed
 
+from .names import names
 from .operator import units_of
 from .play import ACCOUNTS, BUCKETS, LISTINGS, MONEY, Play
 from .ports import NUMBER
 from .servers import Broken
 
+OF_COMMANDS = (FrameKind.COMMANDS, FrameKind.NAMED)
 _QUIET = (Verdict.RUN, Verdict.ABANDONED)
 
 
@@ -34,6 +36,7 @@ def check(play: Play) -> None:
     holds(play)
     frames(play, messages)
     dead_letters(play, messages)
+    names(play, messages)
 
 
 def heard(play: Play) -> list[Message]:
@@ -119,7 +122,7 @@ def units(play: Play, messages: list[Message]) -> None:
         if len(message.frames):
             made = []
         for identity, crc, _, verdict, _ in message.frames.tolist():
-            if verdict == Verdict.RUN and sent[identity, crc].kind == FrameKind.COMMANDS:
+            if verdict == Verdict.RUN and sent[identity, crc].kind in OF_COMMANDS:
                 made += stale(sent[identity, crc], listings)
         for event in message.events:
             refused = event["kind"] == EventKind.REJECTED and event["reason"] == 141
@@ -169,24 +172,28 @@ def frames(play: Play, messages: list[Message]) -> None:
             verdicts[identity].append(verdict)
             if verdict == Verdict.RUN:
                 ran[identity] = crc, records
+    relisted = any(message.listings for message in messages)
     for identity, sent in play.published.items():
         found = verdicts.pop(identity, [])
         if not found and identity in play.purged:
             continue
         # Two of one id may both be refused, and are then known by their bytes.
-        if not found and len(sent) > 1 and all(identity_of_bytes(one) in verdicts for one in sent):
+        # So is one that reserved, and asks otherwise since listings have changed; what it had asked
+        # of a bucket that it does not ask any more is given up.
+        odd = all(identity_of_bytes(one) in verdicts for one in sent)
+        if not found and (len(sent) > 1 or relisted) and odd:
             continue
         # One that was forgotten may be told off when it comes again; it has run all the same. And
         # of two with one id the other may have reserved, and be given up.
         after = {Verdict.TOO_OLD}
-        if len(sent) > 1 or play.lost_time:
+        if len(sent) > 1 or play.lost_time or relisted:
             after.add(Verdict.ABANDONED)
         if set(found[1:]) <= after:
             found = found[:1]
         if len(found) != 1:
             raise Broken(f"frame {identity} has the verdicts {found}")
         if found == [Verdict.RUN] and ran[identity] not in [
-            (one.crc, len(one.records) if one.kind == FrameKind.COMMANDS else 0)
+            (one.crc, len(one.records) if one.kind in OF_COMMANDS else 0)
             for one in map(decode, sent)
         ]:
             raise Broken(f"of frame {identity} something ran that was never sent")

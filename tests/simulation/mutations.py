@@ -5,11 +5,13 @@ others are workers that leave something out.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nextrade.domain.protocol.remembered import Remembered
 from nextrade.domain.protocol.replica import Replica
 from nextrade.domain.protocol.replica_snapshot import restore_replica
+from nextrade.domain.protocol.sweep import Sweep
 from nextrade.domain.protocol.takeover import replayed
 from nextrade.domain.protocol.worker import Worker
 
@@ -198,9 +200,11 @@ class BuriesOnce(Worker):
 class GoesBackInTime(Replica):
     """Stamps a batch with what the clock says."""
 
-    def plan(self, frames: Any, commands: Any, now_ns: int, versions: Any = ()) -> Any:
+    def plan(
+        self, frames: Any, commands: Any, now_ns: int, versions: Any = (), names: Any = None
+    ) -> Any:
         self.time_ns = 0
-        return super().plan(frames, commands, now_ns, versions)
+        return super().plan(frames, commands, now_ns, versions, names)
 
 
 class Timeless(Worker):
@@ -215,8 +219,10 @@ class Timeless(Worker):
 class TakesAnyUnits(Replica):
     """Takes a price for one in today's ticks, whenever it was made."""
 
-    def plan(self, frames: Any, commands: Any, now_ns: int, versions: Any = ()) -> Any:
-        return super().plan(frames, commands, now_ns, [0] * len(versions))
+    def plan(
+        self, frames: Any, commands: Any, now_ns: int, versions: Any = (), names: Any = None
+    ) -> Any:
+        return super().plan(frames, commands, now_ns, [0] * len(versions), names)
 
 
 class Unitless(Worker):
@@ -226,6 +232,26 @@ class Unitless(Worker):
         replica, history = super()._rebuilt(acquired)
         replica.__class__ = TakesAnyUnits
         return replica, history
+
+
+class SweepsOpenOrders(Worker):
+    """Forgets client order ids for their age alone."""
+
+    def _forget_ids(self) -> None:
+        whole = self.replica
+        if whole is not None:
+            nothing = Replica(self._listings, self.number, self._ledger.buckets, self.limits)
+            self.replica = nothing
+        super()._forget_ids()
+        self.replica = whole
+
+
+class SweepsEarly(Worker):
+    """Forgets client order ids of orders that are over at once."""
+
+    def __init__(self, *arguments: Any, limits: Any, **more: Any) -> None:
+        super().__init__(*arguments, limits=limits, **more)
+        self._sweep = Sweep(replace(limits, named_ms=-1_000))
 
 
 MUTATIONS: dict[str, Callable[..., Worker]] = {
@@ -255,6 +281,11 @@ MUTATIONS: dict[str, Callable[..., Worker]] = {
     "buried once": BuriesOnce,
     "back in time": Timeless,
     "any units": Unitless,
+    "no client order ids": Worker,
+    "ids of frames that did not run": Worker,
+    "no ids caught up": Worker,
+    "ids of open orders forgotten": SweepsOpenOrders,
+    "ids forgotten early": SweepsEarly,
 }
 
 

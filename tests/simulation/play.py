@@ -27,6 +27,7 @@ from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.worker import Worker
 from nextrade.errors import Gap, PartitionStopped
 
+from .customers import Customers
 from .operator import Operator
 from .ports import (
     NUMBER,
@@ -94,10 +95,14 @@ class Play:
             entries=dice.choice((3, 10, 1000)),
             posting_limit=dice.choice((2, 5, 1000)),
             event_limit=dice.choice((2, 5, 1000)),
+            named_ms=dice.choice((200, 86_400_000)),
+            sweep_step_ms=dice.choice((5, 100)),
+            sweep_rest_ms=dice.choice((10, 1000)),
         )
         gateways = dice.sample(range(100), 2)
         self._ids = [Ids(number, lambda: world.now_ns // 1_000_000) for number in gateways]
         self._orders: list[int] = []
+        self.customers = Customers(dice, self._ids[0].one)
         self.operator = Operator(world, LISTINGS)
         self.lossy = dice.random() < 0.15
         # Then a worker takes over for nothing but what is not acknowledged.
@@ -218,7 +223,7 @@ class Play:
         else:
             # A gateway knows the first listings, or heard of others, or does not say.
             version = dice.choice((0, 1, self.operator.known().version))
-            message = commands_frame(0, identity, commands, version)
+            message = self.customers.frame(identity, commands, version)
             if way > 0.985:
                 world.poison.add(identity)
         world.broker.queue.append(Queued(message))

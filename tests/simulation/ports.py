@@ -12,6 +12,7 @@ from typing import Any
 
 import greenlet
 import numpy as np
+import numpy.typing as npt
 
 from nextrade.domain.postings import KEPT_ID_DTYPE
 from nextrade.domain.protocol.frames import Frame, decode, knock_frame
@@ -205,16 +206,23 @@ class SimulatedLedger:
 
     def named(
         self, partition: int, before_ms: int, bucket: int, cursor: int = 0
-    ) -> tuple[np.ndarray, int]:
-        del cursor
+    ) -> tuple[npt.NDArray[np.void], int]:
         one = self._world.buckets[bucket]
-        rows = self._world.call("named", lambda: one.named(partition, before_ms), LedgerUnavailable)
-        return np.array(rows, KEPT_ID_DTYPE), 0
+        rows = self._world.call(
+            "named", lambda: one.named(partition, before_ms), LedgerUnavailable, bucket
+        )
+        # In two pieces, if there is more than one.
+        half = len(rows) // 2
+        piece = rows[half:] if cursor or not half else rows[:half]
+        return np.array(piece, KEPT_ID_DTYPE), 1 if half and not cursor else 0
 
-    def forget(self, partition: int, epoch: int, bucket: int, ids: np.ndarray) -> int:
+    def forget(self, partition: int, epoch: int, bucket: int, ids: npt.NDArray[np.void]) -> int:
         one, rows = self._world.buckets[bucket], ids.tolist()
-        effect = lambda: one.forget(partition, epoch, rows)  # noqa: E731
-        return self._world.call("forget", effect, LedgerUnavailable, bucket)
+        gone: int = self._world.call(
+            "forget", lambda: one.forget(partition, epoch, rows), LedgerUnavailable, bucket
+        )
+        self._world.count("forgotten ids")
+        return gone
 
 
 class SimulatedStore:

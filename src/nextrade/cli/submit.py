@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import NexTradeError
 from ..platform.settings import read_settings
 from .config import config_option
 from .failures import DataFailure
 
 if TYPE_CHECKING:
+    from ..service.gateway.awaiting import Outcome
     from ..service.gateway.opening import Bus
     from ..service.gateway.sending import Piece
 
@@ -32,6 +34,10 @@ _MOST_FRAME = 4096
     that says nothing else places an order; "do" names another command. Times are given by the
     workers, whatever the file says. An order without an id gets one.
 
+    A line may give an order a client_order_id, which no other order of its account has while it is
+    open and for 24 hours: sent again, the order is refused and does not run twice. A cancel, reduce
+    or replace may name its order so.
+
     The summary says how many commands the broker has confirmed, and how fast. With --wait the
     events are followed until each command has its outcome.
 
@@ -42,6 +48,7 @@ _MOST_FRAME = 4096
     \b
         {"account": 1, "market": "BTC-USDT", "side": "buy", "price": "100", "quantity": "2"}
         {"do": "cancel", "account": 1, "market": "BTC-USDT", "order_id": 17}
+        {"do": "cancel", "account": 1, "market": "BTC-USDT", "client_order_id": "a-1"}
 
     Examples:
 
@@ -118,7 +125,7 @@ def submit_command(
             # What was done is said also if a line cannot be read, or on Ctrl-C.
             if awaiting is not None:
                 outcome = outcome or awaiting.so_far(sent)
-                troubles = awaiting.troubles
+                troubles = [*awaiting.troubles, *_duplicates(bus, outcome)]
             (print_json if as_json else print_summary)(str(file), sent, outcome, troubles)
     if outcome is not None and (stale := outcome.rejected["STALE_LISTINGS"]):
         click.echo(
@@ -131,6 +138,23 @@ def submit_command(
         raise DataFailure(f"{lost:,} commands were not confirmed: {sent.faults[0]}")
     if outcome is not None and outcome.missing:
         raise DataFailure(f"{outcome.missing:,} commands have no outcome yet")
+
+
+def _duplicates(bus: Bus, outcome: Outcome) -> list[str]:
+    """Which order has the client order id of each that was refused for it, the first few."""
+    refused = outcome.duplicates
+    if not refused:
+        return []
+    try:
+        kept = bus.client_orders([one.account for one in refused], [one.text for one in refused])
+    except NexTradeError as error:
+        return [f"which orders have these client order ids is not known: {error}"]
+    return [
+        f"order {one.order} of account {one.account} was refused: "
+        + (f"order {order} has" if order else "another order had")
+        + f" the client order id {one.text.decode()}"
+        for one, order in zip(refused, kept["order"].tolist(), strict=True)
+    ]
 
 
 def _pieces(bus: Bus, file: Path, *, new_ids: bool) -> Iterator[Piece]:

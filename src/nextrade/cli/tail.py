@@ -144,16 +144,17 @@ def _print(
     follow: bool,
     as_json: bool,
 ) -> None:
-    from ..service.gateway.facts import facts_of
+    from ..service.gateway.facts import ArrivalNames, facts_of
 
     known = bus.known(from_now=from_now)
+    names = ArrivalNames()
     left = count
     while True:
         for one in feed.news(_STEP_S if follow else _IDLE_S):
             if one.message is None:
                 click.echo(f"Note: {one.trouble}.", err=True)
                 continue
-            for fact in facts_of(known.of(one.message), one.message, wanted):
+            for fact in facts_of(known.of(one.message), one.message, wanted, names):
                 click.echo(json.dumps(fact) if as_json else line_of(fact))
                 if left is not None:
                     left -= 1
@@ -170,6 +171,8 @@ def line_of(fact: dict[str, Any]) -> str:
     words = [fact["time"], fact["market"], f"{fact['event']:<9}"]
     if "order" in fact:
         words.append(f"order {fact['order']}")
+    if "client_order_id" in fact:
+        words.append(f"client_order_id {fact['client_order_id']}")
     if "account" in fact:
         words.append(f"account {fact['account']}")
     words += [fact[name] for name in ("side",) if name in fact]

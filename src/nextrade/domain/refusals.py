@@ -16,9 +16,9 @@ __all__ = ["Refusal", "name_of"]
 class Refusal(IntEnum):
     """Which rule a command broke before it came to its book, in order of precedence.
 
-    All but WRONG_SIDE (of an order that is open), INSUFFICIENT_FUNDS, BAD_TIER and STALE_LISTINGS
-    are decided
-    by the command and the listings alone. These stand before every rule of the book.
+    All but WRONG_SIDE (of an order that is open), INSUFFICIENT_FUNDS, BAD_TIER, STALE_LISTINGS and
+    those of client order ids are decided by the command and the listings alone. These stand before
+    every rule of the book.
     """
 
     UNKNOWN_MARKET = 128
@@ -54,6 +54,11 @@ class Refusal(IntEnum):
     STALE_LISTINGS = 141
     """Prices and quantities were counted in units that the market had before; read the listings
     again. This one stands before all others."""
+    DUPLICATE_CLIENT_ORDER_ID = 142
+    """Another order of the account has this client order id: it is open, or came within the last
+    24 hours. This one and the next stand before INSUFFICIENT_FUNDS."""
+    TOO_MANY_CLIENT_ORDER_IDS = 143
+    """The account's bucket keeps as many client order ids as it may."""
 
 
 def name_of(reason: int) -> str:

@@ -72,7 +72,7 @@ class SmallWorker:
                     self.doubles += 1
                     continue
                 self._seen.add(frame.identity)
-                if frame.kind == FrameKind.COMMANDS:
+                if frame.kind in (FrameKind.COMMANDS, FrameKind.NAMED):
                     commands.append(frame.records)
                     records = len(frame.records)
             entries.append((identity, 0, records, verdict, 0))

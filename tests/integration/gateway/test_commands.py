@@ -326,12 +326,13 @@ def test_the_examples_of_the_help_run(
 def test_the_how_to_page_runs(call: Call, look: Look, bus: Any, workers: list) -> None:  # noqa: ARG001
     """Each command on the page works in its order, with the orders that it shows."""
     page = (ROOT / "docs/how-to/drive-from-a-terminal.md").read_text(encoding="utf-8")
-    (orders,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    orders, named = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     Path("orders.jsonl").write_text(orders)
+    Path("named.jsonl").write_text(named)
     bury(look, bus.topology.dead(0), letter(5))
     told = json.loads(call("submit", "orders.jsonl", "--wait", "--json").stdout)
     assert (told["refused"], told["rejected"], told["trades"]) == ({}, {}, 1)
     blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     run_all(call, "".join(blocks).splitlines())
 
-    assert len(blocks) == 6
+    assert len(blocks) == 7

@@ -16,7 +16,16 @@ class Refusal:
     BAD_TIER = 139
     OPERATOR_ONLY = 140
     STALE_LISTINGS = 141
+    DUPLICATE_CLIENT_ORDER_ID = 142
+    TOO_MANY_CLIENT_ORDER_IDS = 143
 
+
+OF_FRAMES = {
+    Refusal.STALE_LISTINGS,
+    Refusal.DUPLICATE_CLIENT_ORDER_ID,
+    Refusal.TOO_MANY_CLIENT_ORDER_IDS,
+}
+"""What is refused for what a frame says beside its commands: that is not the exchange's."""
 
 NO_REFUSAL = 0
 MAX_ORDER_ID = 2**62 - 1

@@ -12,6 +12,8 @@ Version 2, all numbers little-endian:
     u32      version of the listings by which it was made; 0: no matter which
     u32      CRC-32 of the 32 bytes before and of the body
     body     COMMANDS: COMMAND_DTYPE records, their times zero: the worker gives the time
+             NAMED:    COMMAND_DTYPE records, as many as the count says, then NAME_DTYPE records:
+                       the client order ids of some of them
              TIERS:    TIER_DTYPE records
              VERDICT:  u16 Verdict, u16 zero, and the message of the queue that it is about
              KNOCK:    nothing
@@ -27,16 +29,19 @@ import hashlib
 import struct
 import zlib
 from enum import IntEnum
+from operator import lt
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...dtypes import COMMAND_DTYPE
+from ...enums import CommandKind
 from ...errors import BadFrame
 from ..listings_text import MOST_LISTINGS_BYTES
 
 __all__ = [
+    "NAME_DTYPE",
     "TIER_DTYPE",
     "Frame",
     "FrameKind",
@@ -46,6 +51,7 @@ __all__ = [
     "identity_of",
     "knock_frame",
     "listings_frame",
+    "named_frame",
     "tiers_frame",
     "verdict_frame",
 ]
@@ -65,6 +71,13 @@ HEAD_BYTES_BEFORE = _HEAD_BEFORE.size + _CRC.size
 TIER_DTYPE = np.dtype([("account", "<u4"), ("tier", "<u4")])
 """The fee tier of an account from now on, 8 bytes."""
 
+NAME_DTYPE = np.dtype([("row", "<u4"), ("text", "S36")])
+"""The client order id of a command that places an order, 40 bytes: the command's position, and the
+id, 1 to 36 printable ASCII characters without spaces, padded with NUL."""
+
+_LEGAL = bytes(range(0x21, 0x7F))
+_NO_NAMES = np.zeros(0, NAME_DTYPE)
+
 
 class FrameKind(IntEnum):
     """What a frame carries."""
@@ -73,6 +86,8 @@ class FrameKind(IntEnum):
     TIERS = 2
     VERDICT = 3
     KNOCK = 4
+    NAMED = 5
+    """Commands, and the client order ids of some of them."""
     LISTINGS = 6
 
 
@@ -101,6 +116,7 @@ class Frame(NamedTuple):
     """A decoded frame; ``records`` is what its kind has, bytes for listings, empty for a verdict.
 
     ``about`` is of a verdict alone; ``listings`` is the version by which it was made, 0 for any.
+    ``names`` are the client order ids (NAME_DTYPE) of a NAMED frame.
     """
 
     kind: FrameKind
@@ -111,6 +127,7 @@ class Frame(NamedTuple):
     verdict: Verdict = Verdict.RUN
     about: bytes = b""
     listings: int = 0
+    names: npt.NDArray[np.void] = _NO_NAMES
 
 
 _RECORDS: dict[int, np.dtype[Any]] = {
@@ -138,6 +155,27 @@ def commands_frame(
         raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} commands")
     body = commands.tobytes()
     return _frame(FrameKind.COMMANDS, partition, identity, len(commands), body, listings)
+
+
+def named_frame(
+    partition: int,
+    identity: int,
+    commands: npt.NDArray[np.void],
+    names: npt.NDArray[np.void],
+    listings: int = 0,
+) -> bytes:
+    """The bytes of a frame of commands of which some have client order ids (NAME_DTYPE).
+
+    Raises ValueError as ``commands_frame``, and for names that no frame may have.
+    """
+    if commands.dtype != COMMAND_DTYPE or not 0 < len(commands) <= MOST_RECORDS:
+        raise ValueError(f"a frame carries 1 to {MOST_RECORDS:,} commands")
+    if names.dtype != NAME_DTYPE:
+        raise ValueError(f"client order ids are an array of {NAME_DTYPE}")
+    if fault := _fault_of_names(commands, names):
+        raise ValueError(fault)
+    body = commands.tobytes() + names.tobytes()
+    return _frame(FrameKind.NAMED, partition, identity, len(commands), body, listings)
 
 
 def tiers_frame(partition: int, identity: int, tiers: npt.NDArray[np.void]) -> bytes:
@@ -203,16 +241,47 @@ def decode(message: bytes) -> Frame:
         return _verdict(partition, identity, crc, body)
     if kind == FrameKind.KNOCK and (identity, count, length) == (0, 0, 0):
         return Frame(FrameKind.KNOCK, partition, 0, crc, np.zeros(0, COMMAND_DTYPE))
+    if kind == FrameKind.NAMED:
+        return _named(partition, identity, crc, count, body)._replace(listings=listings)
     dtype = _RECORDS.get(kind)
     if dtype is None:
         raise BadFrame(f"a frame of unknown kind {kind}")
-    if identity == 0 or identity >> 62:
-        raise BadFrame(f"a frame with the id {identity}, which no gateway gives")
+    _check_identity(identity)
     most = MOST_LISTINGS_BYTES if kind == FrameKind.LISTINGS else MOST_RECORDS
     if not 0 < count <= most or length != count * dtype.itemsize:
         raise BadFrame(f"{count} records of {dtype.itemsize} bytes in a body of {length}")
     records = np.frombuffer(body, dtype)
     return Frame(FrameKind(kind), partition, identity, crc, records, listings=listings)
+
+
+def _check_identity(identity: int) -> None:
+    if identity == 0 or identity >> 62:
+        raise BadFrame(f"a frame with the id {identity}, which no gateway gives")
+
+
+def _named(partition: int, identity: int, crc: int, count: int, body: memoryview) -> Frame:
+    _check_identity(identity)
+    size, each = COMMAND_DTYPE.itemsize * count, NAME_DTYPE.itemsize
+    if not 0 < count <= MOST_RECORDS or len(body) <= size or (len(body) - size) % each:
+        raise BadFrame(f"{count} commands and client order ids in a body of {len(body)} bytes")
+    records = np.frombuffer(body, COMMAND_DTYPE, count)
+    names = np.frombuffer(body, NAME_DTYPE, offset=size)
+    if fault := _fault_of_names(records, names):
+        raise BadFrame(fault)
+    return Frame(FrameKind.NAMED, partition, identity, crc, records, names=names)
+
+
+def _fault_of_names(commands: npt.NDArray[np.void], names: npt.NDArray[np.void]) -> str:
+    """What is wrong with the client order ids of some commands; empty if nothing is."""
+    rows: list[int] = names["row"].tolist()
+    texts: list[bytes] = names["text"].tolist()
+    if not rows or rows[-1] >= len(commands) or not all(map(lt, rows, rows[1:])):
+        return "client order ids of which not each belongs to a command of its own, in order"
+    if (commands["kind"][rows] != CommandKind.PLACE).any():
+        return "a client order id for a command that places no order"
+    if b"" in texts or b"".join(texts).translate(None, _LEGAL):
+        return "a client order id is 1 to 36 printable ASCII characters without spaces"
+    return ""
 
 
 def _verdict(partition: int, identity: int, crc: int, body: memoryview) -> Frame:

@@ -48,6 +48,8 @@ class Group:
     frames: list[Frame] = field(default_factory=list)
     """The frames that run."""
     burials: list[Burial] = field(default_factory=list)
+    named: bool = False
+    """Whether any of these frames brings client order ids."""
 
     def table(self) -> npt.NDArray[np.void]:
         """The records as FRAME_ENTRY_DTYPE."""
@@ -96,6 +98,7 @@ def judge(number: int, remembered: Remembered, deliveries: Sequence[Delivery]) -
             last.deliveries += group.deliveries
             last.records += group.records
             last.frames += group.frames
+            last.named |= group.named
         else:
             groups.append(group)
         alone = delivery.redelivered
@@ -134,9 +137,11 @@ class _Judge:
         self._seen[identity] = frame.crc
         if self.remembered.too_old(identity):
             return _sentence(delivery, message, identity, frame.crc, Verdict.TOO_OLD)
-        records = len(frame.records) if frame.kind == FrameKind.COMMANDS else 0
+        named = frame.kind == FrameKind.NAMED
+        kind = FrameKind.COMMANDS if named else frame.kind
+        records = len(frame.records) if kind == FrameKind.COMMANDS else 0
         record = (identity, frame.crc, records, int(Verdict.RUN))
-        return Group(frame.kind, [delivery], [record], [frame])
+        return Group(kind, [delivery], [record], [frame], named=named)
 
     def _ended(self, message: bytes, identity: int, crc: int) -> Verdict | None:
         """Whether a frame ended before: RUN then, or REUSED_ID if it was another of its id."""

@@ -28,6 +28,12 @@ class Limits:
     """Events of one batch, likewise."""
     abandoned_ms: int = 600_000
     """How long a frame may keep what it reserved without coming again."""
+    named_ms: int = 86_400_000
+    """How long an account may not use a client order id again, if its order is open no more."""
+    sweep_step_ms: int = 100
+    """How much time passes between two looks for client order ids that are older."""
+    sweep_rest_ms: int = 60_000
+    """How much passes after all buckets were looked through."""
     entries: int = 20_000
     """Batches after which a snapshot is kept."""
     entry_bytes: int = 32 << 20

@@ -22,12 +22,14 @@ from ..listings import Listings
 from ..listings_text import pack_listings
 from ..partition import Outcome, Partition, Reservations
 from ..postings import NAMED_REQUEST_DTYPE, POSTING_DTYPE, REQUEST_DTYPE
+from .asking import reserves_of
 from .entries import ENDING_DTYPE, Entry, EntryKind, read_entry, write_entry
 from .frames import Verdict
 from .limits import Limits
 from .listing_changes import Units, decide
-from .messages import write_messages
-from .ports import Answer, Ask, Granted, Reserve, Settle
+from .messages import CLIENT_ORDER_DTYPE, write_messages
+from .naming import NAME_REFUSALS, of_orders
+from .ports import Answer, Granted, Reserve, Settle
 from .remembered import Remembered
 from .sums import BucketSums
 
@@ -37,6 +39,7 @@ _FIRST_REASON = 128
 """In place of a grant: the command was refused before it could ask."""
 _NO_U32 = np.zeros(0, np.uint32)
 _NO_POSTINGS = np.zeros(0, POSTING_DTYPE)
+_NO_IDS = np.zeros(0, CLIENT_ORDER_DTYPE)
 _NO_LEVELS = np.zeros(0, LEVEL_DTYPE)
 
 
@@ -52,6 +55,8 @@ class Plan(NamedTuple):
     """The commands that ask for something, in the order of ``reserves``."""
     refused: npt.NDArray[np.uint8] | None = None
     """Of each command why it does not even ask, 0 if it does; None if that is so of all."""
+    names: npt.NDArray[np.void] | None = None
+    """The client order ids (NAME_DTYPE) of its commands; None if there are none."""
 
 
 class Done(NamedTuple):
@@ -64,7 +69,7 @@ class Done(NamedTuple):
     reserves: Sequence[Reserve] = ()
     """What its frames had asked of the ledger."""
     granted: bytes = b""
-    """A byte for each of these requests: 1 held, 0 refused."""
+    """A byte for each of these requests, see ``Granted``."""
     objection: str = ""
     """Why listings were refused."""
 
@@ -111,15 +116,17 @@ class Replica:
         commands: npt.NDArray[np.void],
         now_ns: int,
         versions: Sequence[int] = (),
+        names: npt.NDArray[np.void] | None = None,
     ) -> Plan:
         """Stamp the commands of these frames and say what each bucket must hold for them.
 
-        ``versions``: of each frame, by which listings it was made, 0 for any.
+        ``versions``: of each frame, by which listings it was made, 0 for any. ``names``: client
+        order ids of some commands (NAME_DTYPE).
         """
         time_ns = max(now_ns, self.time_ns)
         commands["timestamp_ns"] = time_ns
         stale = self._units.stale(frames, commands, versions)
-        return self._planned(frames, commands, time_ns, stale)
+        return self._planned(frames, commands, time_ns, stale, names)
 
     def _planned(
         self,
@@ -127,33 +134,13 @@ class Replica:
         commands: npt.NDArray[np.void],
         time_ns: int,
         refused: npt.NDArray[np.uint8] | None,
+        names: npt.NDArray[np.void] | None,
     ) -> Plan:
         asked = self.partition.reservations(commands)
         if refused is not None:
             asked.amount[refused != 0] = 0
-        rows = np.flatnonzero(asked.amount)
-        if not len(rows):
-            return Plan(time_ns, frames, commands, asked, [], rows, refused)
-        requests = np.empty(len(rows), REQUEST_DTYPE)
-        accounts = asked.account[rows]
-        requests["account"], requests["asset"] = accounts, asked.asset[rows]
-        requests["amount"] = asked.amount[rows]
-        places = np.repeat(np.arange(len(frames)), frames["records"])[rows]
-        keys = buckets_of_accounts(accounts, self.buckets) * len(frames) + places
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        text, size = requests[order].tobytes(), REQUEST_DTYPE.itemsize
-        cuts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(rows)]
-        identities = frames["identity"].tolist()
-        asks: dict[int, list[Ask]] = {}
-        for start, end in pairwise(cuts):
-            bucket, place = divmod(int(keys[start]), len(frames))
-            ask = Ask(identities[place], text[size * start : size * end])
-            asks.setdefault(bucket, []).append(ask)
-        reserves = [
-            Reserve(bucket, self.heads[bucket], tuple(some)) for bucket, some in asks.items()
-        ]
-        return Plan(time_ns, frames, commands, asked, reserves, rows[order], refused)
+        reserves, rows = reserves_of(frames, commands, asked, names, self.heads)
+        return Plan(time_ns, frames, commands, asked, reserves, rows, refused, names)
 
     def run(self, plan: Plan, answers: Sequence[Sequence[bytes]]) -> Done:
         """Run a planned batch with the ledger's answers to its ``reserves``."""
@@ -172,20 +159,25 @@ class Replica:
             self._tiers_of(plan.commands),
             granted,
         )
+        if plan.names is not None:
+            entry = entry._replace(names=plan.names)
         return self._run(entry, plan)
 
     def _run(self, entry: Entry, plan: Plan) -> Done:
         endings: dict[int, list[int]] = {
             reserve.bucket: [ask.frame for ask in reserve.frames] for reserve in plan.reserves
         }
-        amounts = np.where(entry.granted != 0, plan.asked.amount, -1)
+        amounts = np.where(entry.granted == Granted.HELD, plan.asked.amount, -1)
+        if plan.names is not None:
+            for answer, refusal in NAME_REFUSALS.items():
+                amounts[entry.granted == answer] = -refusal
         if plan.refused is not None:
             amounts = np.where(plan.refused != 0, -plan.refused.astype(np.int64), amounts)
         if len(entry.records):
             outcome = self.partition.process(entry.records, entry.tiers, amounts, levels=True)
         else:
             outcome = _nothing()
-        rows = plan.rows[entry.granted[plan.rows] != 0]
+        rows = plan.rows[entry.granted[plan.rows] == Granted.HELD]
         if len(rows):
             buckets = buckets_of_accounts(plan.asked.account[rows], self.buckets)
             self.sums.reserve(buckets, plan.asked.asset[rows], plan.asked.amount[rows])
@@ -279,6 +271,7 @@ class Replica:
     ) -> Done:
         self.batch, self.time_ns = entry.batch, entry.time_ns
         self.remembered.add(entry.frames)
+        ids = of_orders(entry.records, entry.names) if len(entry.names) else _NO_IDS
         digest = zlib.crc32(outcome.postings.tobytes(), zlib.crc32(outcome.events.tobytes()))
         return Done(
             entry.batch,
@@ -295,6 +288,7 @@ class Replica:
                 outcome.level_markets,
                 listings,
                 goes_on=self.partition.pending > 0,
+                ids=ids,
             ),
         )
 
@@ -349,7 +343,8 @@ class Replica:
             refused = entry.granted if (entry.granted >= _FIRST_REASON).any() else None
             if refused is not None:
                 refused = np.where(refused >= _FIRST_REASON, refused, np.uint8(0))
-            plan = self._planned(entry.frames, entry.records, entry.time_ns, refused)
+            names = entry.names if len(entry.names) else None
+            plan = self._planned(entry.frames, entry.records, entry.time_ns, refused, names)
             done = self._run(entry, plan)
         elif entry.kind == EntryKind.PROCEED:
             if not self.partition.pending:

@@ -15,6 +15,7 @@ This file is long because the order of all steps, and what may come between them
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -37,10 +38,12 @@ from .frames import FrameKind, Verdict
 from .ids import milliseconds_of
 from .judging import REASONS, Burial, Group, frame_record, identity_of_bytes, judge
 from .limits import Limits
+from .naming import joined
 from .ports import Acquired, BatchLedger, BookStore, Bus, Clock, Delivery, Mark, Reserve, Settle
 from .replica import Done, Replica
 from .replica_snapshot import restore_replica, snapshot_replica
 from .schedule import Expiries
+from .sweep import Sweep
 from .takeover import History, cannot_follow, is_behind, missing_settles, replayed
 
 __all__ = ["Stopping", "Worker"]
@@ -100,6 +103,7 @@ class Worker:
         self._taken_over_ms = 0
         self._since_snapshot = 0
         self._expiries = Expiries()
+        self._sweep = Sweep(self.limits)
         self._bytes_since_snapshot = 0
         self._snapshot_bytes = 0
 
@@ -123,6 +127,7 @@ class Worker:
                 self._finish()
             elif self.replica is not None:
                 self._idle()
+            self._forget_ids()
         except (StaleEpoch, MissingAnswer):
             # The latter: a bucket has lost what it reserved. A take-over makes that good.
             self.give_up()
@@ -178,7 +183,8 @@ class Worker:
             text = bytearray().join([frame.records.data.cast("B") for frame in group.frames])
             commands = np.frombuffer(text, COMMAND_DTYPE)
             versions = [frame.listings for frame in group.frames]
-            plan = replica.plan(group.table(), commands, self._clock.now_ns(), versions)
+            names = joined(group.frames) if group.named else None
+            plan = replica.plan(group.table(), commands, self._clock.now_ns(), versions, names)
             try:
                 answers = self._turn(plan.reserves)
             except ReferenceReused:
@@ -231,7 +237,8 @@ class Worker:
             group.deliveries, group.records, group.frames, strict=True
         ):
             if len(group.frames) > 1:
-                self._batch(Group(group.kind, [delivery], [record], [frame]))
+                alone = Group(group.kind, [delivery], [record], [frame], named=group.named)
+                self._batch(alone)
                 continue
             self._turn([])
             odd = identity_of_bytes(delivery.body)
@@ -329,6 +336,15 @@ class Worker:
                     table = frame_record(identity, 0, 0, Verdict.ABANDONED)
                     self._commit(self._voided(table, identity), [], [])
                     self._finish()
+
+    def _forget_ids(self) -> None:
+        """Forget some client order ids that are over; with a ledger that is away, another time."""
+        if self.replica is None:
+            return
+        waiting = {identity for _, identity in self._waiting}
+        now_ms = self._clock.now_ns() // _MILLISECOND
+        with suppress(LedgerUnavailable):
+            self._sweep.look(self._ledger, self.replica.partition, self.epoch, waiting, now_ms)
 
     def _note_cleared(self) -> None:
         if self.replica is None or self.cleared == self._noted_cleared:

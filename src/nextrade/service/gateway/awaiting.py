@@ -8,20 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from ...domain.protocol.frames import Verdict
 from ...domain.protocol.ids import gateway_of
 from ...domain.protocol.messages import Message
-from ...domain.refusals import name_of
+from ...domain.refusals import Refusal, name_of
 from ...errors import BusLost, BusRefused
 from .feed import Feed
 from .outcomes import FrameOutcome, Frames
 from .sending import Sent
 
-__all__ = ["Awaiting", "Outcome"]
+__all__ = ["Awaiting", "Duplicate", "Outcome"]
 
 _STEP_S = 0.1
+_SHOWN = 20
+
+
+class Duplicate(NamedTuple):
+    """An order that was refused for its client order id."""
+
+    order: int
+    account: int
+    text: bytes
 
 
 @dataclass
@@ -36,6 +45,8 @@ class Outcome:
     trades: int = 0
     missing: int = 0
     """Commands whose outcome did not come."""
+    duplicates: list[Duplicate] = field(default_factory=list)
+    """Orders whose client order id another order has, the first few."""
 
 
 class Awaiting:
@@ -128,6 +139,7 @@ class Awaiting:
                 continue
             refused = 0
             for part in parts:
+                outcome.duplicates += _duplicates(part)[: _SHOWN - len(outcome.duplicates)]
                 outcome.trades += len(part.trades)
                 for code, count in Counter(part.rejected["reason"].tolist()).items():
                     outcome.rejected[name_of(code)] += count
@@ -137,3 +149,13 @@ class Awaiting:
             else:
                 outcome.not_run[parts[0].verdict.name] += commands
         return outcome
+
+
+def _duplicates(part: FrameOutcome) -> list[Duplicate]:
+    refused = part.rejected
+    refused = refused[refused["reason"] == Refusal.DUPLICATE_CLIENT_ORDER_ID]
+    if not len(refused):
+        return []
+    named = {order: (account, text) for order, account, text in part.ids.tolist()}
+    orders: list[int] = refused["order_id"].tolist()
+    return [Duplicate(order, *named[order]) for order in orders if order in named]

@@ -14,7 +14,7 @@ from ...domain.refusals import name_of
 from ...enums import EventFlag, EventKind, Side
 from .known import Reading
 
-__all__ = ["Wanted", "facts_of", "time_text"]
+__all__ = ["ArrivalNames", "Wanted", "facts_of", "time_text"]
 
 
 class Wanted(NamedTuple):
@@ -41,12 +41,16 @@ class Wanted(NamedTuple):
 
 
 def facts_of(
-    reading: Reading, message: Message, wanted: Wanted | None = None
+    reading: Reading,
+    message: Message,
+    wanted: Wanted | None = None,
+    names: ArrivalNames | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The wanted events of a message as plain values, after a change of the listings, if it is one.
 
     Prices and quantities are decimal text in the units of the market, amounts of orders by
-    amount in its quote asset. What does not apply is left out.
+    amount in its quote asset. What does not apply is left out. ``names`` knows the client order
+    ids of orders that arrive; without it only those are told that came with the same message.
     """
     if message.listings and wanted in (None, Wanted()):
         yield {
@@ -56,8 +60,34 @@ def facts_of(
             "event": "LISTINGS",
             "version": reading.listings.version,
         }
+    arrived = (names or ArrivalNames()).after(message)
     for row in (wanted or Wanted()).rows(message).tolist():
-        yield _fact(reading, message, row)
+        fact = _fact(reading, message, row)
+        if arrived and fact["event"] in _ARRIVALS and (text := arrived.get(fact.get("order", 0))):
+            fact["client_order_id"] = text
+        yield fact
+
+
+_ARRIVALS = (EventKind.ACCEPTED.name, EventKind.REJECTED.name)
+
+
+class ArrivalNames:
+    """The client order ids of the orders that each partition took last.
+
+    They come with the first message of a batch; what its commands did may follow in other messages,
+    and in batches of no frames.
+    """
+
+    def __init__(self) -> None:
+        self._by_partition: dict[int, dict[int, str]] = {}
+
+    def after(self, message: Message) -> dict[int, str]:
+        """By order id: the client order ids that this message's events may be about."""
+        if len(message.frames) and not message.first_index:
+            self._by_partition[message.partition] = {
+                order: text.decode("ascii", "replace") for order, _, text in message.ids.tolist()
+            }
+        return self._by_partition.get(message.partition, {})
 
 
 def _fact(reading: Reading, message: Message, row: int) -> dict[str, Any]:

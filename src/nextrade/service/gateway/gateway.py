@@ -17,6 +17,7 @@ from ...domain.protocol.frames import TIER_DTYPE
 from ...domain.protocol.ids import Ids
 from ...enums import CommandKind
 from ...errors import BusLost
+from .client_orders import ClientOrderIds, ClientOrders, Lookup, names_of, names_within
 from .door import Door, checked
 from .lane import MOST_COMMANDS, Fate, Lane, OutFrame, Parcel
 from .ticket import Confirmed, Submission, Ticket
@@ -51,6 +52,7 @@ class Gateway:
     ``queue_of`` names the queue of a partition. ``window`` is how many frames of a partition may
     be unconfirmed, ``patience_s`` how long a command waits for its confirmation before its
     ticket fails, ``most_waiting`` how many commands may wait for a frame before calls block.
+    ``client_orders`` reads from the ledger which orders client order ids stand for.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Gateway:
         patience_s: float = 30.0,
         most_commands: int = MOST_COMMANDS,
         most_waiting: int = 262_144,
+        client_orders: Lookup | None = None,
     ) -> None:
         if not 1 <= most_commands <= MOST_COMMANDS:
             raise ValueError(f"a frame takes 1 to {MOST_COMMANDS:,} commands, not {most_commands}")
@@ -74,6 +77,7 @@ class Gateway:
         self._most_commands = most_commands
         self._most_waiting = most_waiting
         self._door = Door(listings)
+        self._client_orders = ClientOrders(client_orders)
         self._changed = Condition()
         self._lanes = {
             number: Lane(number, window=window, most=most_commands)
@@ -125,6 +129,7 @@ class Gateway:
         operator: bool = False,
         wait_s: float | None = None,
         version: int | None = None,
+        client_order_ids: ClientOrderIds | None = None,
     ) -> Submission:
         """Send commands of COMMAND_DTYPE to the partitions of their markets.
 
@@ -137,11 +142,20 @@ class Gateway:
         not that of ``listings`` now: the partition refuses what counts in ticks or lots that the
         market has no longer, with STALE_LISTINGS. Then read the listings again (``relist``).
 
+        ``client_order_ids`` says of each command its client order id, None if it has none. A new
+        order is refused by its partition if another of its account has the same; so what may or may
+        not have been sent is sent again without harm, through any gateway. A CANCEL, REDUCE or
+        REPLACE with such an id and no order id is about the order that has it, which the ledger
+        tells. DataError for an id that cannot be, or that no order has.
+
         Blocks while too much is waiting, at most ``wait_s`` (default: the patience), then
         raises BusLost and has sent nothing. Raises TypeError for another array.
         """
         own = checked(commands)
+        names = names_of(own, client_order_ids)
         self._give_order_ids(own)
+        if names is not None:
+            names = self._client_orders.resolve(own, names)
         door = self._door
         refusals = door.refusals(own, operator=operator)
         now_ns = time.monotonic_ns()
@@ -151,7 +165,8 @@ class Gateway:
                 some = rows[start : start + self._most_commands]
                 ticket = Ticket(partition, some, now_ns)
                 made_by = door.listings.version if version is None else version
-                parcels.append(Parcel(ticket, own[some], listings=made_by))
+                inside = None if names is None else names_within(names, some)
+                parcels.append(Parcel(ticket, own[some], listings=made_by, names=inside))
         self._post(parcels, wait_s)
         tickets = tuple(parcel.ticket for parcel in parcels)
         return Submission(own["order_id"].copy(), refusals, tickets)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ...domain.protocol.frames import commands_frame, tiers_frame
+from ...domain.protocol.frames import commands_frame, named_frame, tiers_frame
 from .ticket import Ticket
 
 __all__ = ["MOST_COMMANDS", "Lane", "OutFrame", "Parcel"]
@@ -37,6 +37,8 @@ class Parcel(NamedTuple):
     """A frame id that is given beforehand; such a parcel travels alone."""
     listings: int = 0
     """The version of the listings by which it was made; a frame has those of one version."""
+    names: Records | None = None
+    """The client order ids (NAME_DTYPE) of its commands, None if they have none."""
 
     @property
     def travels_alone(self) -> bool:
@@ -132,10 +134,14 @@ class Lane:
         records = parcels[0].records
         if len(parcels) > 1:
             records = np.concatenate([parcel.records for parcel in parcels])
+        names = _joined(parcels, firsts)
+        listings = parcels[0].listings
         if parcels[0].tiers:
             body = tiers_frame(self.partition, identity, records)
+        elif names is not None:
+            body = named_frame(self.partition, identity, records, names, listings)
         else:
-            body = commands_frame(self.partition, identity, records, parcels[0].listings)
+            body = commands_frame(self.partition, identity, records, listings)
         return OutFrame(identity, body, [parcel.ticket for parcel in parcels], firsts)
 
     def settle(self, frame: OutFrame, fate: Fate) -> None:
@@ -192,3 +198,14 @@ class Lane:
                 self._out.remove(frame)
         self._trim()
         return parcels, frames
+
+
+def _joined(parcels: list[Parcel], firsts: list[int]) -> Records | None:
+    """The client order ids of some parcels, by their rows in one frame; None if there are none."""
+    parts = []
+    for parcel, first in zip(parcels, firsts, strict=True):
+        if parcel.names is not None:
+            names = parcel.names.copy()
+            names["row"] += first
+            parts.append(names)
+    return np.concatenate(parts) if parts else None

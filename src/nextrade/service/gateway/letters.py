@@ -13,6 +13,7 @@ from ...domain.protocol.frames import (
     commands_frame,
     decode,
     identity_of,
+    named_frame,
     tiers_frame,
 )
 from ...enums import CommandKind
@@ -135,8 +136,10 @@ def in_full(listings: Listings, letter: Letter) -> dict[str, Any]:
     frame = letter.frame
     if frame is None:
         said["hex"] = letter.body[:_SHOWN_HEX].hex()
-    elif frame.kind == FrameKind.COMMANDS:
+    elif frame.kind in (FrameKind.COMMANDS, FrameKind.NAMED):
         said["commands"] = [in_words(listings, command) for command in frame.records]
+        for row, text in frame.names.tolist():
+            said["commands"][row]["client_order_id"] = text.decode("ascii")
     elif frame.kind == FrameKind.TIERS:
         said["tiers"] = [
             {"account": int(row["account"]), "tier": int(row["tier"])} for row in frame.records
@@ -155,12 +158,16 @@ def renewed(letter: Letter, new_identity: Callable[[], int]) -> tuple[int, int, 
     cannot be sent again.
     """
     frame = decode(letter.body)
-    if frame.kind not in (FrameKind.COMMANDS, FrameKind.TIERS):
+    if frame.kind not in (FrameKind.COMMANDS, FrameKind.NAMED, FrameKind.TIERS):
         raise BadFrame(f"{frame.kind.name.lower()}: the exchange's own, and not sent again")
     identity = new_identity()
     # Not the partition whose queue had it: that it was the wrong one may be why it is here.
     if frame.kind == FrameKind.TIERS:
         return frame.partition, identity, tiers_frame(frame.partition, identity, frame.records)
     # Its prices are still counted by the listings that its sender knew.
+    if frame.kind == FrameKind.NAMED:
+        # Its client order ids are free again: a frame that did not run keeps none.
+        body = named_frame(frame.partition, identity, frame.records, frame.names, frame.listings)
+        return frame.partition, identity, body
     body = commands_frame(frame.partition, identity, frame.records, frame.listings)
     return frame.partition, identity, body

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from ...domain.protocol.ids import GATEWAYS, Ids
 from ...platform.rabbit.connection import RabbitConnection
@@ -16,6 +19,7 @@ from ...platform.rabbit.stream import StreamReader
 from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
 from ..home.listed import then_and_now
+from ..home.opening import open_ledger
 from ..topology import Topology
 from .feed import Feed
 from .gateway import Gateway
@@ -74,6 +78,7 @@ class Bus:
                 window=wanted.window,
                 patience_s=wanted.patience_s,
                 most_commands=most_commands,
+                client_orders=self.client_orders,
             ) as gateway,
         ):
             yield gateway
@@ -130,6 +135,13 @@ class Bus:
             connection.wait_open(_CONNECT_S)
             with StreamReader(connection, self.topology.ledger, start) as reader:
                 yield reader
+
+    def client_orders(
+        self, accounts: Sequence[int], texts: Sequence[bytes]
+    ) -> npt.NDArray[np.void]:
+        """What client order ids stand for, read from the ledger that the settings name."""
+        with closing(open_ledger(self._settings)) as ledger:
+            return ledger.client_orders(accounts, texts)
 
     def dead_letters(self, partition: int) -> Inbox:
         """A visit to the dead letters of a partition."""

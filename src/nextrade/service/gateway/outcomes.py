@@ -31,6 +31,8 @@ class FrameOutcome(NamedTuple):
     markets: npt.NDArray[np.uint32]
     continued: bool
     """Whether this is more of a frame that a batch before this one ended."""
+    ids: npt.NDArray[np.void]
+    """The client order ids (CLIENT_ORDER_DTYPE) of all new orders of the batch that ended it."""
 
     @property
     def rejected(self) -> npt.NDArray[np.void]:
@@ -57,7 +59,8 @@ class Frames:
 
     def __init__(self) -> None:
         self._parts: dict[int, list[Message]] = {}
-        self._last_frames: dict[int, npt.NDArray[np.void]] = {}
+        self._last: dict[int, Message] = {}
+        """By partition: the first message of the last batch that ended frames."""
         self._going_on: dict[int, frozenset[int]] = {}
 
     def fold(self, message: Message) -> list[FrameOutcome]:
@@ -77,10 +80,10 @@ class Frames:
         continued = not len(parts[0].frames)
         self._note(parts[0], continued=continued)
         if continued:
-            frames = self._last_frames.get(message.partition, parts[0].frames)
+            begun = self._last.get(message.partition, parts[0])
         else:
-            frames = self._last_frames[message.partition] = parts[0].frames
-        return _by_frame(frames, parts, continued=continued)
+            begun = self._last[message.partition] = parts[0]
+        return _by_frame(begun, parts, continued=continued)
 
     def is_going_on(self, frame: int) -> bool:
         """Whether commands of its batch do more in batches to come."""
@@ -95,10 +98,9 @@ class Frames:
             self._going_on[message.partition] = frozenset(frames)
 
 
-def _by_frame(
-    frames: npt.NDArray[np.void], parts: list[Message], *, continued: bool
-) -> list[FrameOutcome]:
+def _by_frame(begun: Message, parts: list[Message], *, continued: bool) -> list[FrameOutcome]:
     """The events of a batch by the frames whose commands caused them."""
+    frames = begun.frames
     events = np.concatenate([part.events for part in parts])
     markets = np.concatenate([part.markets for part in parts])
     ends = np.cumsum(frames["records"], dtype=np.int64)
@@ -119,6 +121,7 @@ def _by_frame(
                     own,
                     markets[low:high],
                     continued,
+                    begun.ids,
                 )
             )
         low, start = high, end

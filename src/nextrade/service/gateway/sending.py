@@ -44,6 +44,8 @@ class Piece(NamedTuple):
     position: int
     length: int
     """0 if nobody knows, of a pipe for example."""
+    client_order_ids: npt.NDArray[np.bytes_] | None = None
+    """Of each command its client order id, empty if it has none; None if that is so of all."""
 
 
 def pieces_of_file(listings: Listings, path: Path) -> Iterator[Piece]:
@@ -71,10 +73,12 @@ def pieces_of_lines(
     while data := read(_LINES_BYTES):
         position += len(data)
         *lines, rest = (rest + data).split(b"\n")
-        yield Piece(read_lines(listings, lines, where, line), position, length)
+        commands, names = read_lines(listings, lines, where, line)
+        yield Piece(commands, position, length, names)
         line += len(lines)
     if rest:
-        yield Piece(read_lines(listings, [rest], where, line), position, length)
+        commands, names = read_lines(listings, [rest], where, line)
+        yield Piece(commands, position, length, names)
 
 
 class NewIds:
@@ -167,8 +171,14 @@ def send_all(
     tickets: deque[Ticket] = deque()
     try:
         for piece in pieces:
-            for some in _paced(piece.commands, rate, start, sent, clock, pause):
-                submission = gateway.submit(some, operator=True)
+            names = piece.client_order_ids
+            for rows in _paced(len(piece.commands), rate, start, sent, clock, pause):
+                some = piece.commands[rows]
+                submission = gateway.submit(
+                    some,
+                    operator=True,
+                    client_order_ids=None if names is None else names[rows],
+                )
                 sent.commands += len(some)
                 for code, count in Counter(submission.refusals.tolist()).items():
                     if code:
@@ -186,21 +196,21 @@ def send_all(
 
 
 def _paced(
-    commands: npt.NDArray[np.void],
+    commands: int,
     rate: int | None,
     start: float,
     sent: Sent,
     clock: Callable[[], float],
     pause: Callable[[float], None],
-) -> Iterator[npt.NDArray[np.void]]:
-    """Slices of the commands, each not before its time at this rate."""
+) -> Iterator[slice]:
+    """Slices of so many commands, each not before its time at this rate."""
     if rate is None:
-        if len(commands):
-            yield commands
+        if commands:
+            yield slice(0, commands)
         return
     size = max(rate // _SLICES_PER_S, 1)
-    for first in range(0, len(commands), size):
+    for first in range(0, commands, size):
         early = sent.commands / rate - (clock() - start)
         if early > 0:
             pause(early)
-        yield commands[first : first + size]
+        yield slice(first, min(first + size, commands))

@@ -2,6 +2,7 @@
 
 {"account": 1, "market": "BTC-USDT", "side": "buy", "price": "100", "quantity": "2"}
 {"do": "cancel", "account": 1, "market": "BTC-USDT", "order_id": 17}
+{"do": "cancel", "account": 1, "market": "BTC-USDT", "client_order_id": "a-1"}
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce, TradingState
 from ...errors import DataError, ExchangeError, NexTradeError
 from ..exchange.door import change_command, order_command
+from .client_orders import checked_text
 from .scheduler import operator_command
 
-__all__ = ["in_words", "read_line", "read_lines"]
+__all__ = ["NAME_TYPE", "in_words", "read_line", "read_lines", "read_named_line"]
+
+NAME_TYPE = np.dtype("S36")
+"""A client order id in an array, empty where there is none."""
 
 _LONGEST = 65_536
 _ORDER_TEXTS = (
@@ -35,10 +40,10 @@ _DEFAULTS = {
     "self_trade": SelfTrade.CANCEL_NEWEST,
 }
 _KEYS = {
-    CommandKind.PLACE: ("side", *_ORDER_TEXTS, "order_id", "expire_ns"),
-    CommandKind.CANCEL: ("order_id",),
-    CommandKind.REDUCE: ("order_id", "quantity"),
-    CommandKind.REPLACE: ("order_id", "side", "price", "quantity", "trigger"),
+    CommandKind.PLACE: ("side", *_ORDER_TEXTS, "order_id", "client_order_id", "expire_ns"),
+    CommandKind.CANCEL: ("order_id", "client_order_id"),
+    CommandKind.REDUCE: ("order_id", "client_order_id", "quantity"),
+    CommandKind.REPLACE: ("order_id", "client_order_id", "side", "price", "quantity", "trigger"),
     CommandKind.MASS_CANCEL: (),
     CommandKind.EXPIRE: (),
     CommandKind.SET_STATE: ("state",),
@@ -51,21 +56,33 @@ _OF_OPERATORS = (CommandKind.EXPIRE, CommandKind.SET_STATE, CommandKind.UNCROSS)
 
 def read_lines(
     listings: Listings, lines: Iterable[bytes], where: str, first: int = 1
-) -> npt.NDArray[np.void]:
-    """The commands of some lines; DataError names ``where``, line and remedy."""
-    commands = []
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.bytes_] | None]:
+    """The commands of some lines, and of each its client order id (NAME_TYPE).
+
+    None in place of the ids if no line has one. DataError names ``where``, line and remedy.
+    """
+    commands, texts = [], []
     for number, line in enumerate(lines, first):
         if line.isspace() or not line:
             continue
         try:
-            commands.append(read_line(listings, line))
+            command, text = read_named_line(listings, line)
         except NexTradeError as error:
             raise DataError(f"{where}, line {number}: {error}") from error
-    return np.concatenate(commands) if commands else np.zeros(0, COMMAND_DTYPE)
+        commands.append(command)
+        texts.append(text)
+    names = np.array(texts, NAME_TYPE) if any(texts) else None
+    return (np.concatenate(commands) if commands else np.zeros(0, COMMAND_DTYPE)), names
 
 
 def read_line(listings: Listings, line: bytes) -> npt.NDArray[np.void]:
-    """One line as a command without time; an order without an id has the id 0.
+    """One line as a command without time and client order id; see ``read_named_line``."""
+    return read_named_line(listings, line)[0]
+
+
+def read_named_line(listings: Listings, line: bytes) -> tuple[npt.NDArray[np.void], bytes]:
+    """One line as a command without time, and its client order id; an order without an id has the
+    id 0, and without a client order id an empty one.
 
     Raises DataError for what is no such line, UnitError and ExchangeError as ``Exchange.place``.
     """
@@ -83,11 +100,23 @@ def read_line(listings: Listings, line: bytes) -> npt.NDArray[np.void]:
     number = listings.market(market)
     account = _whole(said, "account", 0 if kind in _OF_OPERATORS else None, 2**32)
     order_id = _whole(said, "order_id", 0, 2**64)
+    text = _client_order_id(said)
+    if text and order_id and kind != CommandKind.PLACE:
+        raise DataError("order_id and client_order_id; name the order by one of them")
     expire_ns = _whole(said, "expire_ns", 0, 2**63)
     command = _made(listings, number, kind, said)
     command["owner"], command["market"] = account, number
     command["order_id"], command["expire_ns"] = order_id, expire_ns
-    return command
+    return command, text
+
+
+def _client_order_id(said: dict[str, Any]) -> bytes:
+    """The client order id of a line, empty if it has none."""
+    if (text := said.pop("client_order_id", None)) is None:
+        return b""
+    if not isinstance(text, str):
+        raise DataError(f"client_order_id is a text, not {text!r:.40}")
+    return checked_text(text)
 
 
 def _made(

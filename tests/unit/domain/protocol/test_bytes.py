@@ -11,6 +11,7 @@ import pytest
 from nextrade import COMMAND_DTYPE
 from nextrade.domain.protocol.entries import Entry, EntryKind, read_entry, write_entry
 from nextrade.domain.protocol.frames import (
+    NAME_DTYPE,
     TIER_DTYPE,
     FrameKind,
     Verdict,
@@ -19,10 +20,12 @@ from nextrade.domain.protocol.frames import (
     identity_of,
     knock_frame,
     listings_frame,
+    named_frame,
     tiers_frame,
     verdict_frame,
 )
 from nextrade.domain.protocol.messages import (
+    CLIENT_ORDER_DTYPE,
     FRAME_ENTRY_DTYPE,
     MOST_FACTS,
     read_message,
@@ -32,11 +35,19 @@ from nextrade.dtypes import EVENT_DTYPE, LEVEL_DTYPE
 from nextrade.errors import BadFrame, StoreError
 
 LISTINGS = b"some listings"
+NAMES = np.array([(0, b"a-1"), (1, b"x" * 36)], NAME_DTYPE)
 
 
 def records(dtype: np.dtype, count: int) -> Any:
     """Records whose bytes are 1, 2, 3, ..."""
     return np.frombuffer(bytes(k % 251 + 1 for k in range(count * dtype.itemsize)), dtype)
+
+
+def places(count: int = 2) -> Any:
+    """Commands that place orders."""
+    commands = records(COMMAND_DTYPE, count).copy()
+    commands["kind"] = 1
+    return commands
 
 
 def one_entry(kind: EntryKind) -> Entry:
@@ -60,6 +71,7 @@ FRAMES = {
     ),
     "knock": knock_frame(3),
     "listings": listings_frame(3, 9, LISTINGS),
+    "named": named_frame(3, 9, places(), NAMES, 4),
 }
 (MESSAGE,) = write_messages(
     1,
@@ -71,10 +83,28 @@ FRAMES = {
     records(LEVEL_DTYPE, 1),
     np.array([1], np.uint32),
 )
+(NAMED_MESSAGE,) = write_messages(
+    1,
+    2,
+    3,
+    records(FRAME_ENTRY_DTYPE, 1),
+    records(EVENT_DTYPE, 1),
+    np.array([0], np.uint32),
+    records(LEVEL_DTYPE, 0),
+    np.zeros(0, np.uint32),
+    ids=np.array([(7, 8, b"a-1")], CLIENT_ORDER_DTYPE),
+)
 ALL: list[tuple[str, bytes, Callable[[bytes], Any], type[Exception]]] = [
     *((name, frame, decode, BadFrame) for name, frame in FRAMES.items()),
     ("message", MESSAGE, read_message, BadFrame),
+    ("named message", NAMED_MESSAGE, read_message, BadFrame),
     ("entry", write_entry(one_entry(EntryKind.RUN), 5), read_entry, StoreError),
+    (
+        "named entry",
+        write_entry(one_entry(EntryKind.RUN)._replace(names=NAMES), 5),
+        read_entry,
+        StoreError,
+    ),
 ]
 
 
@@ -110,6 +140,53 @@ def test_frames_come_back() -> None:
     listings = decode(FRAMES["listings"])
     assert (listings.kind, listings.identity) == (FrameKind.LISTINGS, 9)
     assert listings.records.tobytes() == LISTINGS
+
+
+def test_names_come_back() -> None:
+    """Client order ids stand behind what they are about; without any, bytes are as before."""
+    frame = decode(FRAMES["named"])
+    assert (frame.kind, frame.identity, frame.listings) == (FrameKind.NAMED, 9, 4)
+    assert frame.records.tobytes() == places().tobytes()
+    assert frame.names.tolist() == [(0, b"a-1"), (1, b"x" * 36)]
+    entry = one_entry(EntryKind.RUN)
+    assert read_entry(write_entry(entry._replace(names=NAMES), 5))[0].names.tobytes() == (
+        NAMES.tobytes()
+    )
+    assert write_entry(entry, 5)[4:6] == b"\1\0"
+    assert read_message(NAMED_MESSAGE).ids.tolist() == [(7, 8, b"a-1")]
+    assert MESSAGE[4:6] == b"\2\0"
+    assert len(read_message(MESSAGE).ids) == 0
+
+
+def whole(*names: tuple[int, bytes], kind: int = 1) -> bytes:
+    """A frame of two commands with these names, whether they may be or not."""
+    commands = places()
+    commands["kind"] = kind
+    body = commands.tobytes() + np.array(list(names), NAME_DTYPE).tobytes()
+    head = struct.pack("<4sHHIIQII", b"NXTF", 2, FrameKind.NAMED, 3, 2, 9, len(body), 0)
+    return head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        whole(),
+        whole((2, b"a")),
+        whole((1, b"a"), (0, b"b")),
+        whole((1, b"a"), (1, b"b")),
+        whole((0, b"")),
+        whole((0, b"a b")),
+        whole((0, b"\xc3\xa9")),
+        whole((0, b"a\0b")),
+        whole((0, b"a"), kind=2),
+        whole((0, b"a"))[:-1] + b"",
+    ],
+)
+def test_names_that_may_not_be(message: bytes) -> None:
+    """Rows ascend and place orders, texts are legal; else it is no frame."""
+    with pytest.raises(BadFrame):
+        decode(message)
+    assert decode(whole((0, b"a"), (1, b"~!"))).names["text"].tolist() == [b"a", b"~!"]
 
 
 def test_frames_of_the_version_before_are_read() -> None:

@@ -78,8 +78,11 @@ class Watched:
         self._look()
 
     def __getattr__(self, name: str) -> Any:
-        home = self._exchange.batches if name in ("fence", "answers") else self._exchange.store
+        home = self._exchange.batches if name in _OF_LEDGER else self._exchange.store
         return getattr(home, name)
+
+
+_OF_LEDGER = ("fence", "answers", "named", "forget")
 
 
 def watch(exchange: Any, looks: int) -> list[Any]:
