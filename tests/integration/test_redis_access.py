@@ -1,6 +1,7 @@
 """A ledger on servers that ask for a password and speak TLS: let in, and turned away at once."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -175,7 +176,7 @@ def test_with_its_password_a_server_works(locked: Server) -> None:
     """Given in the variable, and shown to nobody."""
     works(settings_of(locked, password=PASSWORD))
     shown = call(settings_of(locked, password=PASSWORD), "config", "show").output
-    assert "ledger.password       set " in shown
+    assert re.search(r"^ledger\.password +set ", shown, re.MULTILINE)
     assert "NEXTRADE_LEDGER__PASSWORD" in shown
 
 
