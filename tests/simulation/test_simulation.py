@@ -57,6 +57,6 @@ def test_the_same_seed_is_the_same_schedule() -> None:
 def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails says which seed it was, and the command that plays it again."""
     whole = make_play
-    monkeypatch.setitem(globals(), "make_play", lambda seed: whole(seed, "no answers"))
+    monkeypatch.setitem(globals(), "make_play", lambda seed: whole(seed, "no client order ids"))
     with pytest.raises(AssertionError, match=r"seed 0: .*tests\.simulation --first 0 --seeds 1"):
         play(0)
