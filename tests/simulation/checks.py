@@ -33,10 +33,10 @@ def check(play: Play) -> None:
     messages = heard(play)
     money(play, messages)
     units(play, messages)
-    holds(play)
+    still = holds(play)
     frames(play, messages)
     dead_letters(play, messages)
-    names(play, messages)
+    names(play, messages, still)
 
 
 def heard(play: Play) -> list[Message]:
@@ -141,8 +141,8 @@ def stale(frame: Frame, listings: Listings) -> list[bool]:
     ]
 
 
-def holds(play: Play) -> None:
-    """What is held is what open orders hold, and nothing waits for an end."""
+def holds(play: Play) -> set[int]:
+    """What is held is what open orders hold, and nothing waits for an end; returns these orders."""
     acquired = play.world.books.look(NUMBER)
     replica = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, play.limits)
     replayed(replica, acquired)
@@ -161,6 +161,7 @@ def holds(play: Play) -> None:
                 raise Broken(f"bucket {number} holds {own}, the books say {replica.sums.held}")
         if bucket.watermark != replica.heads[number]:
             raise Broken(f"bucket {number} stands at {bucket.watermark}, not {replica.heads}")
+    return set(replica.partition.open_orders()["order_id"].tolist())
 
 
 def frames(play: Play, messages: list[Message]) -> None:

@@ -13,11 +13,8 @@ from nextrade.domain.buckets import bucket_of_account
 from nextrade.domain.protocol.frames import Verdict, decode
 from nextrade.domain.protocol.ids import milliseconds_of
 from nextrade.domain.protocol.messages import Message
-from nextrade.domain.protocol.replica_snapshot import restore_replica
-from nextrade.domain.protocol.takeover import replayed
 
-from .play import BUCKETS, LISTINGS, Play
-from .ports import NUMBER
+from .play import BUCKETS, Play
 from .servers import Broken
 
 SLACK_MS = 20
@@ -42,8 +39,9 @@ class Named(NamedTuple):
         return self.reason < 128
 
 
-def names(play: Play, messages: list[Message]) -> None:
-    """Raise Broken if a name was used twice, is kept for nobody, or is not kept."""
+def names(play: Play, messages: list[Message], still: set[int]) -> None:
+    """Raise Broken if a name was used twice, is kept for nobody, or is not kept; ``still`` are the
+    orders that are open at the end."""
     ran = arrivals(play, messages)
     by_key: dict[tuple[int, bytes], list[Named]] = {}
     for one in ran:
@@ -62,7 +60,6 @@ def names(play: Play, messages: list[Message]) -> None:
     for key, order in kept.items():
         if order not in [one.order for one in by_key.get(key, [])]:
             raise Broken(f"{key} is kept for order {order}, which never got its money")
-    still = open_orders(play)
     now_ms = play.world.now_ns // 1_000_000
     for key, ones in by_key.items():
         for one in ones:
@@ -106,11 +103,3 @@ def arrivals(play: Play, messages: list[Message]) -> list[Named]:
                 reason = int(event["reason"]) if kind == EventKind.REJECTED else 0
                 found.append(Named(*waiting.pop(command), batch_ms, reason))
     return found
-
-
-def open_orders(play: Play) -> set[int]:
-    """The orders that are open at the end."""
-    acquired = play.world.books.look(NUMBER)
-    replica = restore_replica(LISTINGS, 0, BUCKETS, acquired.snapshot, play.limits)
-    replayed(replica, acquired)
-    return set(replica.partition.open_orders()["order_id"].tolist())

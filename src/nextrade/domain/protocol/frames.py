@@ -241,12 +241,13 @@ def decode(message: bytes) -> Frame:
         return _verdict(partition, identity, crc, body)
     if kind == FrameKind.KNOCK and (identity, count, length) == (0, 0, 0):
         return Frame(FrameKind.KNOCK, partition, 0, crc, np.zeros(0, COMMAND_DTYPE))
-    if kind == FrameKind.NAMED:
-        return _named(partition, identity, crc, count, body)._replace(listings=listings)
     dtype = _RECORDS.get(kind)
     if dtype is None:
+        if kind == FrameKind.NAMED:
+            return _named(partition, identity, crc, count, body)._replace(listings=listings)
         raise BadFrame(f"a frame of unknown kind {kind}")
-    _check_identity(identity)
+    if identity == 0 or identity >> 62:
+        raise BadFrame(_no_identity(identity))
     most = MOST_LISTINGS_BYTES if kind == FrameKind.LISTINGS else MOST_RECORDS
     if not 0 < count <= most or length != count * dtype.itemsize:
         raise BadFrame(f"{count} records of {dtype.itemsize} bytes in a body of {length}")
@@ -254,13 +255,13 @@ def decode(message: bytes) -> Frame:
     return Frame(FrameKind(kind), partition, identity, crc, records, listings=listings)
 
 
-def _check_identity(identity: int) -> None:
-    if identity == 0 or identity >> 62:
-        raise BadFrame(f"a frame with the id {identity}, which no gateway gives")
+def _no_identity(identity: int) -> str:
+    return f"a frame with the id {identity}, which no gateway gives"
 
 
 def _named(partition: int, identity: int, crc: int, count: int, body: memoryview) -> Frame:
-    _check_identity(identity)
+    if identity == 0 or identity >> 62:
+        raise BadFrame(_no_identity(identity))
     size, each = COMMAND_DTYPE.itemsize * count, NAME_DTYPE.itemsize
     if not 0 < count <= MOST_RECORDS or len(body) <= size or (len(body) - size) % each:
         raise BadFrame(f"{count} commands and client order ids in a body of {len(body)} bytes")

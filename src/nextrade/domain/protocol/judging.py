@@ -137,8 +137,9 @@ class _Judge:
         self._seen[identity] = frame.crc
         if self.remembered.too_old(identity):
             return _sentence(delivery, message, identity, frame.crc, Verdict.TOO_OLD)
-        named = frame.kind == FrameKind.NAMED
-        kind = FrameKind.COMMANDS if named else frame.kind
+        kind, named = frame.kind, False
+        if kind == FrameKind.NAMED:
+            kind, named = FrameKind.COMMANDS, True
         records = len(frame.records) if kind == FrameKind.COMMANDS else 0
         record = (identity, frame.crc, records, int(Verdict.RUN))
         return Group(kind, [delivery], [record], [frame], named=named)

@@ -37,6 +37,7 @@ __all__ = ["Done", "Plan", "Replica"]
 
 _FIRST_REASON = 128
 """In place of a grant: the command was refused before it could ask."""
+_HELD = int(Granted.HELD)
 _NO_U32 = np.zeros(0, np.uint32)
 _NO_POSTINGS = np.zeros(0, POSTING_DTYPE)
 _NO_IDS = np.zeros(0, CLIENT_ORDER_DTYPE)
@@ -167,7 +168,7 @@ class Replica:
         endings: dict[int, list[int]] = {
             reserve.bucket: [ask.frame for ask in reserve.frames] for reserve in plan.reserves
         }
-        amounts = np.where(entry.granted == Granted.HELD, plan.asked.amount, -1)
+        amounts = np.where(entry.granted == _HELD, plan.asked.amount, -1)
         if plan.names is not None:
             for answer, refusal in NAME_REFUSALS.items():
                 amounts[entry.granted == answer] = -refusal
@@ -177,7 +178,7 @@ class Replica:
             outcome = self.partition.process(entry.records, entry.tiers, amounts, levels=True)
         else:
             outcome = _nothing()
-        rows = plan.rows[entry.granted[plan.rows] == Granted.HELD]
+        rows = plan.rows[entry.granted[plan.rows] == _HELD]
         if len(rows):
             buckets = buckets_of_accounts(plan.asked.account[rows], self.buckets)
             self.sums.reserve(buckets, plan.asked.asset[rows], plan.asked.amount[rows])

@@ -61,7 +61,7 @@ def pieces_of_file(listings: Listings, path: Path) -> Iterator[Piece]:
             " make a flow of it with nextrade convert"
         )
     for batch in source.batches(_PIECE):
-        yield Piece(batch.commands, batch.position, source.length)
+        yield Piece(batch.commands, batch.position, source.length, batch.client_order_ids)
 
 
 def pieces_of_lines(

@@ -53,7 +53,7 @@ def convert(
     part = part_of(target)
     if part.exists() and source.path.exists() and part.samefile(source.path):
         raise DataError(f"{part}: is the file that is read; choose another name for {target}")
-    batches = flow_batches(source, BATCH) if kind == "flow" else _message_batches(source)
+    batches = _command_batches(source) if kind == "flow" else _message_batches(source)
     layout = COMMANDS if kind == "flow" else MESSAGES
     names: Sequence[str] = ()
     about: dict[str, str | int] = {"format": source.format_name}
@@ -146,6 +146,11 @@ def _collect(first: Messages) -> Commands:
     commands["kind"] = CommandKind.SET_STATE
     commands["state"] = TradingState.AUCTION
     return commands
+
+
+def _command_batches(source: Source) -> Iterator[tuple[Records, int]]:
+    for batch in flow_batches(source, BATCH):
+        yield batch.commands, batch.position
 
 
 def _message_batches(source: Source) -> Iterator[tuple[Messages, int]]:

@@ -22,6 +22,9 @@ class Batch(NamedTuple):
 
     commands: Commands
     position: int
+    client_order_ids: npt.NDArray[np.bytes_] | None = None
+    """Of each command its client order id, empty if it has none; None where a file has no such
+    column. Only a gateway makes use of them."""
 
 
 @dataclass(slots=True)
