@@ -4,22 +4,24 @@
 -- KEYS[1]  the bucket
 -- ARGV[1]  head of the call (include/calls.lua)
 -- ARGV[2]  partition u32, epoch u64, watermark u64, most u32: 24 bytes; the bucket shall not keep
---          more client order ids than `most`; the watermark is the batch that the sender knows to be the last one settled here when the call arrives. A copy of a call
---          that was on its way for long, past the batch that ended its frames, would hold what
---          nobody gives back; a call that overtook the batch before would find other balances.
+--          more client order ids than `most`; the watermark is the batch that the sender knows to
+--          be the last one settled here when the call arrives. A copy of a call that was on its
+--          way for long, past the batch that ended its frames, would hold what nobody gives back;
+--          a call that overtook the batch before would find other balances.
 -- ARGV[3]  frames, each: frame u64, number of requests u32, and requests of 16 bytes: account
 --          u32, asset u32, amount i64 (above zero); or, if the top bit of the number is set, of 64
 --          bytes, which carry client order ids (include/ids.lua)
 -- Returns  DONE, or REPEATED if all was answered before, and a byte for each request of each
 --          frame: 2 its client order id is in use, else 3 too many of these are kept, else 1 held
---          (and the id kept), or 0 refused; STALE_EPOCH, epoch; LATE or EARLY, last batch settled here;
---          REUSED if a frame asked for something else before
+--          (and the id kept), or 0 refused; STALE_EPOCH, epoch; LATE or EARLY, last batch
+--          settled here; REUSED if a frame asked for something else before
 
 -- Tables that every call fills anew: making them grow costs more than what a small call does.
--- Of each frame: where it begins, the size of its requests, its answer. Of each balance, in the order of their appearance
--- and behind three other fields: its field, four limbs, whether they changed. Of each request:
--- the places of its balance and of its asset, low and high limb of its amount. Of each asset, in
--- the order of their appearance: what was held, low and high limb, and -1 if nothing.
+-- Of each frame: where it begins, the size of its requests, its answer. Of each balance, in the
+-- order of their appearance and behind three other fields: its field, four limbs, whether they
+-- changed. Of each request: the places of its balance and of its asset, low and high limb of its
+-- amount. Of each asset, in the order of their appearance: what was held, low and high limb, and
+-- -1 if nothing.
 local begins, sizes, given, granted, writes, requests = {}, {}, {}, {}, {}, {}
 local fields, changed = {}, {}
 local available_low, available_high, held_low, held_high = {}, {}, {}, {}

@@ -10,7 +10,8 @@
 -- ARGV[3]  a bit for each bucket that the batch touches
 -- ARGV[4]  postings of 24 bytes: account u32, asset u32, available i64, held i64, ascending
 -- ARGV[5]  frames, u64 each
--- ARGV[6]  may be left out: client order ids that the bucket has lost, 64 bytes each (include/ids.lua)
+-- ARGV[6]  may be left out: client order ids that the bucket has lost, 64 bytes each
+--          (include/ids.lua)
 -- Returns  DONE or REPEATED; STALE_EPOCH, epoch; GAP, last batch settled here; MISSING_ANSWER, how
 --          many frames have none;
 --          NOT_ASCENDING, BAD_VALUE, TOO_LITTLE or OVERFLOW, with the posting at fault
@@ -116,29 +117,35 @@ local function count_up(size, values, last, count)
 end
 
 -- What a batch does to client order ids: those of `going` are removed, if they are still those,
--- and those of `coming` kept, if they are free; both are fields and values that alternate. Puts
--- what is to be written into `writes`, which has `size` entries. Returns the size after it, and
--- fields that go.
+-- and those of `coming` kept, if they are free or that of an earlier frame, which must have been
+-- forgotten by then; both are fields and values that alternate. Puts what is to be written into
+-- `writes`, which has `size` entries. Returns the size after it, and fields that go.
 local function change_ids(key, size, going, coming)
-    local gone, known = {}, {}
-    local values, count = ids.read(key, going)
+    local values, count = ids.read(key, coming)
+    local kept = {}
     for place = 2, #values do
+        local field, value = coming[2 * place - 3], coming[2 * place - 2]
+        local before = kept[field] or values[place]
+        if not before or ids.is_later(value, before) then
+            if not before then
+                count = count + 1
+            end
+            kept[field] = value
+        end
+    end
+    for field, value in pairs(kept) do
+        writes[size + 1], writes[size + 2] = field, value
+        size = size + 2
+    end
+    local gone, known = {}, ids.read(key, going)
+    for place = 2, #known do
+        local field = going[2 * place - 3]
         -- Another order may have got the id since, if this one was forgotten.
-        if values[place] == going[2 * place - 2] then
-            gone[#gone + 1] = going[2 * place - 3]
+        if known[place] == going[2 * place - 2] and not kept[field] then
+            gone[#gone + 1] = field
         end
     end
-    count = count - #gone
-    values = ids.read(key, coming)
-    for place = 2, #values do
-        local field = coming[2 * place - 3]
-        if not values[place] and not known[field] then
-            known[field], count = true, count + 1
-            writes[size + 1], writes[size + 2] = field, coming[2 * place - 2]
-            size = size + 2
-        end
-    end
-    writes[size + 1], writes[size + 2] = ids.COUNT, ids.counted(count)
+    writes[size + 1], writes[size + 2] = ids.COUNT, ids.counted(count - #gone)
     return size + 2, gone
 end
 

@@ -1,4 +1,4 @@
--- include: calls answers
+-- include: limbs calls answers
 -- Client order ids: which order an account has given a name of its own.
 --
 -- A bucket keeps each in a field of 41 bytes: I, account u32, and the id, 36 bytes padded with
@@ -31,6 +31,13 @@ end
 function ids.value(text, at, frame, partition)
     local sub = string.sub
     return sub(text, at + 16, at + 23) .. frame .. partition .. sub(text, at + 24, at + 27)
+end
+
+-- Whether the frame of a value came after that of another.
+function ids.is_later(value, other)
+    local low, high = struct.unpack('<I4I4', value, 9)
+    local other_low, other_high = struct.unpack('<I4I4', other, 9)
+    return limbs.less(other_low, other_high, low, high)
 end
 
 -- A number of ids as field i has it.

@@ -173,21 +173,18 @@ def frames(play: Play, messages: list[Message]) -> None:
             verdicts[identity].append(verdict)
             if verdict == Verdict.RUN:
                 ran[identity] = crc, records
-    relisted = any(message.listings for message in messages)
     for identity, sent in play.published.items():
         found = verdicts.pop(identity, [])
         if not found and identity in play.purged:
             continue
         # Two of one id may both be refused, and are then known by their bytes.
-        # So is one that reserved, and asks otherwise since listings have changed; what it had asked
-        # of a bucket that it does not ask any more is given up.
         odd = all(identity_of_bytes(one) in verdicts for one in sent)
-        if not found and (len(sent) > 1 or relisted) and odd:
+        if not found and len(sent) > 1 and odd:
             continue
         # One that was forgotten may be told off when it comes again; it has run all the same. And
         # of two with one id the other may have reserved, and be given up.
         after = {Verdict.TOO_OLD}
-        if len(sent) > 1 or play.lost_time or relisted:
+        if len(sent) > 1 or play.lost_time:
             after.add(Verdict.ABANDONED)
         if set(found[1:]) <= after:
             found = found[:1]

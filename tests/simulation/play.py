@@ -310,6 +310,11 @@ class Play:
         if way > 0.19:
             self.restart()
         world.lose_time(number, copy)
+        # What was copied later happened to data that are gone.
+        last = self.copies.index((number, copy))
+        self.copies = [
+            one for place, one in enumerate(self.copies) if place <= last or one[0] != number
+        ]
         world.count("lost time")
         self.lost_time = True
 

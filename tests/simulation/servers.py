@@ -142,7 +142,7 @@ class Bucket:
         free = [
             (account, text, what)
             for account, text, *what in np.frombuffer(settle.ids, KEPT_ID_DTYPE).tolist()
-            if (account, text) not in self.ids
+            if self._is_free(account, text, what[1])
         ]
         for frame in settle.frames:
             for key, kept in self._kept_by(partition, frame).items():
@@ -151,10 +151,15 @@ class Bucket:
                     del self.ids[key]
             self.answers.pop(frame, None)
         for account, text, what in free:
-            if self.broken != "no ids caught up":
-                self.ids.setdefault((account, text), tuple(what))
+            if self.broken != "no ids caught up" and self._is_free(account, text, what[1]):
+                self.ids[account, text] = tuple(what)
         self.epoch = max(self.epoch, epoch)
         self.watermark = max(self.watermark, settle.batch)
+
+    def _is_free(self, account: int, text: bytes, frame: int) -> bool:
+        """Whether nobody has an id, or an earlier frame, which must have been forgotten."""
+        kept = self.ids.get((account, text))
+        return kept is None or kept[1] < frame
 
     def answer(self, number: int, frame: int) -> Answer | None:
         known = self.answers.get(frame)

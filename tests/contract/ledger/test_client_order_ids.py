@@ -214,16 +214,17 @@ def test_lost_answer_is_noticed(desk: Desk) -> None:
 
 
 def test_ids_that_were_lost(desk: Desk) -> None:
-    """A settlement brings ids back that a bucket has lost, once, and takes none from others."""
-    desk.reserve(desk.ask(1, (5, 10, b"a")))
+    """A settlement brings ids back that a bucket has lost, once; only earlier frames give way."""
+    desk.reserve(desk.ask(5, (5, 10, b"a")), desk.ask(1, (5, 9, b"c")))
     rows = [(ANNA, b"a", 90, 3, 0, 7), (ANNA, b"b", 91, 3, 0, 7), (ANNA, b"b", 92, 3, 0, 7)]
+    rows.append((ANNA, b"c", 94, 3, 0, 7))
     rows.append((desk.neighbour, LONGEST, 93, 3, 0, 8))
     lost = np.array(rows, KEPT_ID_DTYPE)
-    desk.settle(1, ids=lost.tobytes(), void=True)
+    desk.settle(5, ids=lost.tobytes(), void=True)
 
-    assert desk.kept() == {b"b": 91}  # frame 1 is gone with its id, and it was in the way
+    assert desk.kept() == {b"b": 91, b"c": 94}  # frame 5 is gone with its id, and was in the way
     assert desk.kept(desk.neighbour) == {LONGEST: 93}
-    assert desk.told() == 2
+    assert desk.told() == 3
     assert desk.reserve(desk.ask(4, (5, 15, b"b"))) == [IN_USE]
 
 

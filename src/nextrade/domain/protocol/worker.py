@@ -38,6 +38,7 @@ from .frames import FrameKind, Verdict
 from .ids import milliseconds_of
 from .judging import REASONS, Burial, Group, frame_record, identity_of_bytes, judge
 from .limits import Limits
+from .messages import FRAME_ENTRY_DTYPE
 from .naming import joined
 from .ports import Acquired, BatchLedger, BookStore, Bus, Clock, Delivery, Mark, Reserve, Settle
 from .replica import Done, Replica
@@ -50,6 +51,7 @@ __all__ = ["Stopping", "Worker"]
 
 _T = TypeVar("_T")
 _FIRST_PAUSE_S: Final = 0.02
+_NO_FRAMES: Final = np.zeros(0, FRAME_ENTRY_DTYPE)
 _LONGEST_PAUSE_S: Final = 1.0
 _MILLISECOND: Final = 1_000_000
 
@@ -208,6 +210,11 @@ class Worker:
     def _relisted(self, group: Group) -> Done:
         """Take on new listings, or refuse them: then the frame is a dead letter that says why."""
         assert self.replica is not None
+        # A frame that reserved and comes again after the change would ask otherwise. So what was
+        # reserved is given back first, and the frame then asks anew.
+        for identity in sorted({identity for _, identity in self._waiting}):
+            self._commit(self._voided(_NO_FRAMES, identity), [], [])
+            self._turn([])
         text = group.frames[0].records.tobytes()
         done = self.replica.relist(group.table(), text, self._clock.now_ns())
         if done.objection:
