@@ -1,5 +1,6 @@
 """Publishing for real: confirmed, refused, lost with the connection, sent again."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,3 +182,37 @@ def test_the_next_address_is_tried(broker: Any) -> None:
         found.wait_open(10)
 
         assert found.is_open
+
+
+def test_an_attempt_that_fails_twice_is_made_up_for_once(broker: Any) -> None:
+    """The client may say that a connection is lost, and then break its loop over the same loss:
+    one new connection is made. A second would never be closed.
+    """
+    from nextrade.platform.rabbit.connection import RabbitConnection
+
+    made, lost = [], []
+
+    class Tenant:
+        def connected(self, connection: Any) -> None:
+            made.append(connection)
+
+        def lost(self, error: BusLost) -> None:
+            lost.append(error)
+
+        def eased(self) -> None:
+            pass
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("broken on purpose")
+
+    with RabbitConnection(target_of(broker), "twice") as connection:
+        connection.wait_open(10)
+        connection.add(Tenant())
+        eventually(lambda: made)
+        connection.call(lambda: made[0].add_on_close_callback(fail))
+        connection.disconnect("a test")
+        eventually(lambda: len(made) == 2)
+        assert [str(error) for error in lost][-1].endswith("broken on purpose")
+        time.sleep(0.5)
+        assert len(made) == 2
+    assert all(one.is_closed for one in made)

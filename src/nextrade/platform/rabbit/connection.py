@@ -72,6 +72,7 @@ class RabbitConnection:
         self._pause_s = FIRST_PAUSE_S
         self._tenants: list[Tenant] = []
         self._connection: Any = None
+        self._planned: Any = None
         self._open = False
         self._blocked = False
         self._closing = False
@@ -182,6 +183,7 @@ class RabbitConnection:
             self._loop.start()
 
     def _connect(self) -> None:
+        self._planned = None
         if self._closing:
             self._loop.stop()
             return
@@ -231,7 +233,10 @@ class RabbitConnection:
         if self._closing:
             self._loop.stop()
             return
-        self._loop.call_later(self._pause_s, self._connect)
+        if self._planned is not None:
+            # An attempt failed, and then broke the loop as well: one new connection, not two.
+            self._loop.remove_timeout(self._planned)
+        self._planned = self._loop.call_later(self._pause_s, self._connect)
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def _end(self, error: BusLost | BusRefused) -> None:
