@@ -94,7 +94,7 @@ def balance(account: int, asset: str) -> str:
     return next(one["available"] for one in found if one["asset"] == asset)
 
 
-def test_an_exchange_by_one_command() -> None:
+def test_an_exchange_by_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """After up orders match and settle, a killed worker is seen and replaced; down ends all."""
     up = call("stack", "up")
     names = ["redis-1", "redis-2", "redis-3", "rabbit", "worker-1", "worker-2"]
@@ -120,6 +120,9 @@ def test_an_exchange_by_one_command() -> None:
     for line in ("stack: 4 of 4 servers run", "workers: each of 2 partitions is served"):
         assert f"ok     {line}" in doctor
     assert "0 wrong" in doctor
+    assert "ok     outboxes: " in doctor
+    monkeypatch.setattr("nextrade.service.doctor_outbox.MANY_WAITING", -1)
+    assert "wait to be published\n       -> most at redis-" in call("doctor").stdout
 
     dead = before["worker-1"]["pid"]
     os.kill(dead, signal.SIGKILL)

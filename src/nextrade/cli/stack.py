@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -127,7 +129,8 @@ def down_command(config: Path | None) -> None:
     short_help="Tell which servers and workers run.",
     help="""Tell which servers and workers run, where, and how much memory they use.
 
-    A server that is there and does not answer is `silent`. Exit code 1 unless all run.
+    Of a Redis server also how many changes of the ledger wait there until a worker publishes
+    them. A server that is there and does not answer is `silent`. Exit code 1 unless all run.
 
     Examples:
 
@@ -143,11 +146,12 @@ def status_command(ctx: click.Context, config: Path | None, as_json: bool) -> No
     """Look."""
     stack = _stack(config)
     found = stack.status()
+    waiting = stack.waiting(found)
     if as_json:
-        told = [_as_json(one) for one in found]
+        told = [_as_json(one) | {"waiting": waiting.get(one.name)} for one in found]
         click.echo(json.dumps(told, indent=2))
     else:
-        _print(found)
+        _print(found, waiting)
     if not stack.all_run(found):
         ctx.exit(1)
 
@@ -187,7 +191,7 @@ def _as_json(server: ServerStatus) -> dict[str, Any]:
     return asdict(server) | {"folder": str(server.folder), "address": server.address}
 
 
-def _print(servers: list[ServerStatus]) -> None:
+def _print(servers: list[ServerStatus], waiting: Mapping[str, int] = MappingProxyType({})) -> None:
     for one in servers:
         line = f"{one.name}  {one.state:<7}"
         if one.state != "stopped":
@@ -195,4 +199,6 @@ def _print(servers: list[ServerStatus]) -> None:
             line += f"  process {one.pid}"
         if one.memory_bytes is not None:
             line += f"  {one.memory_bytes / 2**20:.1f} MiB"
+        if one.name in waiting:
+            line += f"  {waiting[one.name]} wait to be published"
         click.echo(line.rstrip())

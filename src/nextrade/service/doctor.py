@@ -22,6 +22,7 @@ from ..platform import rabbit_program
 from ..platform.redis_program import missing, redis_version
 from ..platform.servers import Servers
 from ..platform.settings import Settings, read_settings
+from .doctor_outbox import examine_outboxes
 from .doctor_rabbit import check_rabbit_client, check_rabbit_program, examine_rabbit
 from .doctor_rabbit import is_meant as rabbit_is_meant
 from .doctor_redis import examine_listings, examine_servers
@@ -67,6 +68,8 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
         yield from examine_listings(settings)
     if rabbit_is_meant(settings):
         yield from examine_rabbit(settings)
+    if needed:
+        yield from examine_outboxes(settings)
 
 
 def check_python(version: tuple[int, ...], implementation: str) -> Finding:

@@ -89,6 +89,21 @@ def examine_rabbit(settings: Settings) -> Iterator[Finding]:
         yield check_dead_letters(dead)
 
 
+def workers_run(settings: Settings) -> bool:
+    """Whether any partition has a worker; every worker relays too. False without a broker."""
+    try:
+        from ..platform.rabbit.asking import Asking
+        from ..platform.rabbit.target import target_of
+        from .topology import Topology
+
+        topology = Topology(settings.rabbit.prefix)
+        with Asking(target_of(settings), "nextrade doctor") as broker:
+            partitions = listings_of(settings).partitions
+            return any(broker.consumers(topology.orders(number)) for number in partitions)
+    except NexTradeError:  # said by the check of the broker
+        return False
+
+
 def check_version(where: str, version: str) -> Finding:
     """The broker is new enough."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())

@@ -43,6 +43,9 @@ def examine_servers(settings: Settings, stack: tuple[str, ...]) -> Iterator[Find
         yield check_append_only(address, info, needed)
         yield check_eviction(address, info, needed)
         yield check_server_clock(address, info, before_ns, time.time_ns())
+        if settings.ledger.replicas:
+            yield check_replicas(address, info, settings.ledger.replicas, needed)
+            yield check_lonely_writes(address, info)
         if digest:
             yield check_functions(address, access, digest)
 
@@ -96,6 +99,10 @@ def check_shard(address: str, info: Info) -> Finding:
         return Finding(name, "wrong", "does not answer as a Redis server, or not to us", fix)
     if int(major) < OLDEST_REDIS:
         return Finding(name, "wrong", version, f"Redis {OLDEST_REDIS} or newer is needed")
+    if info.get("role") == "slave":
+        primary = f"{info.get('master_host', '')}:{info.get('master_port', '')}"
+        fix = f"name the primary in [ledger] shards: {primary}, unless that is gone"
+        return Finding(name, "wrong", f"{version}, a replica: it takes no changes", fix)
     return Finding(name, "ok", version)
 
 
@@ -132,6 +139,28 @@ def check_server_clock(address: str, info: Info, before_ns: int, after_ns: int) 
             name, "note", found, "let both follow a time server: timedatectl set-ntp true"
         )
     return Finding(name, "ok", found)
+
+
+def check_replicas(address: str, info: Info, wanted: int, needed: bool) -> Finding:
+    """As many replicas are connected as a change must have before it counts as done."""
+    name = f"replicas {address}"
+    told = (info.get(f"slave{k}", "") for k in range(int(info.get("connected_slaves") or 0)))
+    online = sum("state=online" in one.split(",") for one in told)
+    found = f"{online} connected, {wanted} must have each change"
+    if online < wanted:
+        fix = "let more servers follow it (replicaof), or every change is waited for in vain"
+        return Finding(name, _grave(needed), found, fix)
+    return Finding(name, "ok", found)
+
+
+def check_lonely_writes(address: str, info: Info) -> Finding:
+    """It refuses changes while no replica follows: cut off, it takes none that get lost."""
+    name = f"lonely writes {address}"
+    # The server tells how many replicas are well only where it asks for some.
+    if "min_slaves_good_slaves" not in info:
+        fix = "min-replicas-to-write 1 in its configuration: cut off, it then takes no changes"
+        return Finding(name, "note", "taken without any replica", fix)
+    return Finding(name, "ok", "refused")
 
 
 def check_functions(address: str, access: RedisAccess = OPEN, digest: str = "") -> Finding:

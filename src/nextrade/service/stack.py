@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import BusRefused, StackError
+from ..errors import BusRefused, NexTradeError, StackError
 from ..platform.server_folder import ServerStatus, written_since
 from ..platform.servers import Servers, missing
 from ..platform.settings import Settings
@@ -105,6 +105,18 @@ class Stack:
     def status(self) -> list[ServerStatus]:
         """Every server and worker that there is or is to be; changes nothing."""
         return self.servers.status() + self._workers()
+
+    def waiting(self, found: list[ServerStatus]) -> dict[str, int]:
+        """Changes that wait at each Redis server to be published; empty if that cannot be told."""
+        shards = [one for one in self.servers.wanted(found) if one.name.startswith("redis-")]
+        if not self.has_ledger or any(one.state != "running" for one in shards):
+            return {}
+        try:
+            from .home.waiting import waiting_changes
+
+            return waiting_changes(self._settings)
+        except NexTradeError:  # no ledger was founded, or the client is not installed
+            return {}
 
     def all_run(self, found: list[ServerStatus]) -> bool:
         """Whether everything runs that the settings ask for."""

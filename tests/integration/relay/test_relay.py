@@ -229,3 +229,20 @@ def test_a_transfer_left_half_way_is_ended(exchange: Any) -> None:
     ]
     assert ledger.transfer("half", 1, 5, 2, 400) is False
     ledger.close()
+
+
+def test_doctor_tells_that_nobody_publishes(exchange: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many changes and no worker: a note that says what to start; once published it is gone."""
+    monkeypatch.setattr("nextrade.service.doctor_outbox.MANY_WAITING", 2)
+    for name in "abc":
+        assert call("deposit", "1", "BTC", "1", "--reference", name).exit_code == 0
+    before = call("doctor").stdout
+    with chores(exchange):
+        eventually(lambda: waiting(exchange) == 0)
+    after = call("doctor").stdout
+
+    assert (
+        "note   outboxes: 3 changes wait to be published, and no worker does it\n"
+        "       -> nextrade stack up, or nextrade worker --all"
+    ) in before
+    assert "ok     outboxes: 0 changes wait to be published" in after

@@ -155,6 +155,13 @@ def test_stack_from_up_to_down() -> None:
         assert "redis-1  " in call("stack", "logs", **settings).stdout
         ready = call("doctor", NEXTRADE_LEDGER__HOME="redis", **settings)
         assert ready.exit_code == 0, ready.output
+        assert "ok     outboxes: 0 changes wait to be published" in ready.stdout
+        for name in "ab":
+            words = ("deposit", "1", "BTC", "1", "--reference", name)
+            assert call(*words, NEXTRADE_LEDGER__HOME="redis", **settings).exit_code == 0
+        assert "2 wait to be published" in call("stack", "status", **settings).stdout
+        (server,) = json.loads(call("stack", "status", "--json", **settings).stdout)
+        assert server["waiting"] == 2
     finally:
         down = call("stack", "down", **settings)
     assert down.stdout == "stopped: redis-1\n"

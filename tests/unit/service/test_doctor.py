@@ -12,7 +12,7 @@ import pytest
 from nextrade.platform.redis_question import ask_info
 from nextrade.platform.servers import Servers
 from nextrade.platform.setting_sections import StackSettings
-from nextrade.service import doctor, doctor_redis
+from nextrade.service import doctor, doctor_outbox, doctor_redis
 from nextrade.service.doctor import Finding
 
 
@@ -190,7 +190,9 @@ def info(**fields: str) -> bytes:
     return f"${len(text)}\r\n{text}\r\n".encode()
 
 
+FOLLOWER = {"role": "slave", "master_host": "10.0.0.7", "master_port": "6379"}
 REPLIES = {
+    "replica": (info(redis_version="7.2.4", **FOLLOWER), "wrong", "7.2.4, a replica"),
     "good": (info(redis_version="7.2.4", aof_enabled="1"), "ok", "7.2.4"),
     "old": (info(redis_version="6.2.1", aof_enabled="1"), "wrong", "6.2.1"),
     "not redis": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong", "does not answer as a Redis"),
@@ -250,3 +252,33 @@ def test_a_server_with_another_time() -> None:
     )
     assert check(now + 6 * second).found == "5.0 s from ours"
     assert doctor_redis.check_server_clock("host:1", {}, now, now).state == "note"
+
+
+def test_replicas_that_must_have_each_change() -> None:
+    """Those count that are connected and online; too few is wrong where a ledger is to live."""
+    told = {
+        "connected_slaves": "2",
+        "slave0": "ip=::1,port=6380,state=online,offset=7,lag=0",
+        "slave1": "ip=::1,port=6381,state=wait_bgsave,offset=0,lag=0",
+    }
+
+    assert doctor_redis.check_replicas("host:1", told, 1, needed=True).state == "ok"
+    lacks = doctor_redis.check_replicas("host:1", told, 2, needed=True)
+    assert (lacks.state, lacks.found) == ("wrong", "1 connected, 2 must have each change")
+    assert doctor_redis.check_replicas("host:1", {}, 1, needed=False).state == "note"
+
+
+def test_changes_that_wait_are_noted_with_who_should_publish_them() -> None:
+    """A few are nothing; many need a worker, one that gets on, or queues at all."""
+    few, many = {"redis-1": 10, "redis-2": 20}, {"redis-1": 700, "redis-2": 800}
+
+    assert doctor_outbox.check_outboxes(few, relays=False).state == "ok"
+    assert doctor_outbox.check_outboxes(few).found == "30 changes wait to be published"
+    idle = doctor_outbox.check_outboxes(many, relays=False)
+    assert idle.found == "1500 changes wait to be published, and no worker does it"
+    assert idle.fix.startswith("nextrade stack up, or nextrade worker --all")
+    assert "most at redis-2" in doctor_outbox.check_outboxes(many).fix
+    assert "rabbit = true" in doctor_outbox.check_outboxes(many, relays=None).fix
+    assert {doctor_outbox.check_outboxes(many, one).state for one in (True, False, None)} == {
+        "note"
+    }
