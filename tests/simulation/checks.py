@@ -30,6 +30,10 @@ def check(play: Play) -> None:
     """Raise Broken for the first thing that must not be."""
     if play.stopped:
         return
+    if not play.lost_time:
+        for noticed in ("noticed lost time", "noticed a lost answer"):
+            if play.world.counts.get(noticed):
+                raise Broken(f"a worker {noticed}, and nothing was lost")
     messages = heard(play)
     money(play, messages)
     units(play, messages)

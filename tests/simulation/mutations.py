@@ -100,8 +100,10 @@ class AcknowledgesEarly(Worker):
 
     def _batch(self, group: Any) -> None:
         self._bus.acknowledge(group.deliveries)
-        group.deliveries = []
         super()._batch(group)
+
+    def _commit(self, done: Any, deliveries: Any, burials: Any) -> None:  # noqa: ARG002
+        super()._commit(done, [], burials)
 
 
 class AcknowledgesSlices(Worker):

@@ -25,7 +25,7 @@ from nextrade.domain.protocol.ids import Ids
 from nextrade.domain.protocol.limits import Limits
 from nextrade.domain.protocol.replica_snapshot import restore_replica
 from nextrade.domain.protocol.worker import Worker
-from nextrade.errors import Gap, PartitionStopped
+from nextrade.errors import PartitionStopped
 
 from .customers import Customers
 from .operator import Operator
@@ -150,9 +150,7 @@ class Play:
 
     def _bury(self, process: Process) -> None:
         self.processes.remove(process)
-        if self.lost_time and isinstance(process.failed, Gap):
-            self.world.count("noticed lost time")
-        elif process.failed is not None:
+        if process.failed is not None:
             raise process.failed
         if process.bus.channel is not None:
             self.world.broker.close(process.bus.channel)

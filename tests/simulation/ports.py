@@ -27,6 +27,7 @@ from nextrade.domain.protocol.ports import (
 from nextrade.errors import (
     BadFrame,
     BusLost,
+    Gap,
     LedgerUnavailable,
     MissingAnswer,
     NexTradeError,
@@ -187,6 +188,9 @@ class SimulatedLedger:
                 reply = effect()
             except MissingAnswer:
                 world.count("noticed a lost answer")
+                raise
+            except Gap:
+                world.count("noticed lost time")
                 raise
             if place is not None:
                 replies[place] = reply

@@ -73,6 +73,10 @@ class Topology:
         """The queue of dead letters."""
         return f"{self.prefix}.dead.{partition}"
 
+    def sign(self, partition: int) -> str:
+        """The queue that is there while somebody looks through the dead letters."""
+        return f"{self.prefix}.dead.{partition}.sign"
+
     def events(self, partition: int) -> str:
         """The stream of a partition's events."""
         return f"{self.prefix}.events.{partition}"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -180,3 +181,19 @@ def read_from(bus: Any, batch: int) -> list[int]:
     """The batches that a feed gives from one on."""
     with bus.feed((0,), "first", batch) as feed:
         return [one.message.batch for one in feed.news(1.0) if one.message is not None]
+
+
+def test_an_inbox_with_a_sign_is_for_one_visitor(broker: Any, look: Look, prefix: str) -> None:
+    """The next waits, is refused in the end, and comes in when the first has left or has died."""
+    from nextrade.platform.rabbit.inbox import Inbox
+
+    target, sign = target_of(broker), f"{prefix}.sign"
+    queue = look.declare(f"{prefix}.letters")
+    with Inbox(target, queue, sign=sign), pytest.raises(BusRefused, match="somebody else is"):
+        Inbox(target, queue, sign=sign, wait_s=0.3)
+    first = Inbox(target, queue, sign=sign)
+    leaving = Thread(target=lambda: (time.sleep(0.3), first.close()))
+    leaving.start()
+    with Inbox(target, queue, sign=sign) as box:
+        assert len(box) == 0
+    leaving.join()

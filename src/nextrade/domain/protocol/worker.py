@@ -25,6 +25,7 @@ import numpy.typing as npt
 from ...dtypes import COMMAND_DTYPE
 from ...errors import (
     BusLost,
+    Gap,
     InsufficientFunds,
     LedgerUnavailable,
     MissingAnswer,
@@ -130,8 +131,9 @@ class Worker:
             elif self.replica is not None:
                 self._idle()
             self._forget_ids()
-        except (StaleEpoch, MissingAnswer):
-            # The latter: a bucket has lost what it reserved. A take-over makes that good.
+        except (StaleEpoch, MissingAnswer, Gap):
+            # The latter two: a bucket has lost what it reserved, or batches. A take-over makes
+            # that good, or says why it cannot.
             self.give_up()
 
     def drain(self) -> None:
@@ -139,7 +141,7 @@ class Worker:
         try:
             self._finish()
             self._note_cleared()
-        except (StaleEpoch, MissingAnswer):
+        except (StaleEpoch, MissingAnswer, Gap):
             self.give_up()
 
     def give_up(self) -> None:

@@ -3,14 +3,18 @@
 What was fetched and not removed returns to the queue when the inbox is closed, or when the process
 dies, so an inbox that is interrupted loses nothing. It is made for a person's pace: one message
 a time, no consumer, short visits (no heartbeat is answered between calls).
+
+An inbox may be kept to one visitor at a time: what one has fetched another does not see, and would
+decide without it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from ...errors import BusLost, BusRefused, MissingExtra
 from .connection import said
@@ -30,6 +34,10 @@ _REFUSALS = (
 )
 
 
+_LOCKED: Final = 405
+_PAUSE_S: Final = 0.1
+
+
 class Item(NamedTuple):
     """One message of the queue."""
 
@@ -47,11 +55,40 @@ class Inbox:
     in or has no such queue.
     """
 
-    def __init__(self, target: RabbitTarget, queue: str) -> None:
+    def __init__(
+        self, target: RabbitTarget, queue: str, *, sign: str = "", wait_s: float = 5.0
+    ) -> None:
+        """Come in; with a ``sign`` alone.
+
+        The sign is a queue that the visitor has to itself, so it goes with its connection. Who
+        meets it waits for ``wait_s``, then BusRefused.
+        """
         self._queue = queue
         with self._translated():
             # Given all addresses of a cluster, the client takes the first that answers.
             self._connection = pika.BlockingConnection(target.parameters(f"inbox {queue}"))
+            try:
+                self._channel = self._connection.channel()
+                if sign:
+                    self._hang_out(sign, time.monotonic() + wait_s)
+            except BaseException:
+                self.close()
+                raise
+
+    def _hang_out(self, sign: str, end: float) -> None:
+        """Put up the sign that somebody is in."""
+        while True:
+            try:
+                self._channel.queue_declare(sign, exclusive=True, auto_delete=True)
+                return
+            except pika.exceptions.ChannelClosedByBroker as error:
+                if error.reply_code != _LOCKED:
+                    raise
+            if time.monotonic() >= end:
+                raise BusRefused(
+                    f"queue {self._queue}: somebody else is looking through it; try again later"
+                )
+            self._connection.sleep(_PAUSE_S)
             self._channel = self._connection.channel()
 
     @contextmanager

@@ -144,5 +144,7 @@ class Bus:
             return ledger.client_orders(accounts, texts)
 
     def dead_letters(self, partition: int) -> Inbox:
-        """A visit to the dead letters of a partition."""
-        return Inbox(self._target, self.topology.dead(partition))
+        """A visit to the dead letters of a partition, one at a time; BusRefused while another is
+        in for long."""
+        topology = self.topology
+        return Inbox(self._target, topology.dead(partition), sign=topology.sign(partition))
