@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from .cashier import Cashier
 from .checks import check
 from .harness import Exchange
 from .load import Load
@@ -30,7 +31,8 @@ def main() -> int:
                 begun = time.monotonic()
                 for done in range(0, options.kills, ROUND):
                     some = min(ROUND, options.kills - done)
-                    with Load(exchange) as load:
+                    cashier = Cashier(exchange, f"{what} {done}")
+                    with Load(exchange) as load, cashier:
                         for _ in range(some):
                             time.sleep(exchange.dice.uniform(0.05, 1.2))
                             WAYS[what](exchange)
@@ -40,7 +42,8 @@ def main() -> int:
                     epochs = [exchange.epoch(number) for number in exchange.partitions]
                     print(
                         f"{what}: {done + some} of {options.kills} in"
-                        f" {time.monotonic() - begun:.0f} s, all holds: {said}; epochs {epochs}",
+                        f" {time.monotonic() - begun:.0f} s, all holds: {said};"
+                        f" {cashier.changes:,} changes; epochs {epochs}",
                         flush=True,
                     )
         finally:

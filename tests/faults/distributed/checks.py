@@ -8,10 +8,10 @@ from nextrade import EventKind, Side
 from nextrade.domain.protocol.frames import Verdict
 from nextrade.domain.protocol.messages import Message
 from nextrade.service.gateway.opening import Bus
-from nextrade.service.home.opening import open_ledger
 from nextrade.service.home.stores import open_store
 
-from .harness import ACCOUNTS, GIVEN, Exchange, Fault
+from .cashier import check_money
+from .harness import Exchange, Fault
 from .load import Load
 
 QUIET_S = 120.0
@@ -52,16 +52,6 @@ def wait_until_quiet(exchange: Exchange) -> None:
         if time.monotonic() > end:
             raise Fault(f"it does not come to rest: {waiting} {begun}")
     store.close()
-
-
-def check_money(exchange: Exchange) -> None:
-    """There is as much of each asset as was given, whoever has it."""
-    ledger = open_ledger(exchange.settings)
-    for row in ledger.totals():
-        there = int(row["available"]) + int(row["held"])
-        if there != ACCOUNTS * GIVEN[row["asset"]] or row["in_flight"]:
-            raise Fault(f"{there} of asset {row['asset']}, in flight {row['in_flight']}")
-    ledger.close()
 
 
 def heard(exchange: Exchange) -> list[Message]:
@@ -114,6 +104,7 @@ def judge(messages: Sequence[Message], loads: Sequence[Load]) -> str:
     if twice := [name for name, times in ended.items() if times > 1]:
         raise Fault(f"ended more than once: {[(*name, verdicts[name[1]]) for name in twice[:5]]}")
     _check_commands(messages, set().union(*(load.orders for load in loads)))
+    _check_names(messages, loads)
     commands = sum(sent[frame] for frame in confirmed)
     events = Counter(EventKind(kind).name for one in messages for kind in one.events["kind"])
     return (
@@ -141,6 +132,17 @@ def _check_commands(messages: Sequence[Message], orders: set[int]) -> None:
         _all_answered(partition, wanted, answered)
     if twice := [order for order in orders if begun[order] > 1]:
         raise Fault(f"orders {twice[:5]} were taken in twice")
+
+
+def _check_names(messages: Sequence[Message], loads: Sequence[Load]) -> None:
+    """No two orders that were taken in have one client order id of one account."""
+    names = {order: name for load in loads for order, name in load.names.items()}
+    taken: dict[tuple[int, str], int] = {}
+    for one in messages:
+        for order in one.events["order_id"][one.events["kind"] == EventKind.ACCEPTED].tolist():
+            name = names.get(order)
+            if name is not None and taken.setdefault(name, order) != order:
+                raise Fault(f"{name} is the id of orders {taken[name]} and {order}")
 
 
 def _all_answered(partition: int, wanted: dict[int, int], answered: dict[int, set[int]]) -> None:

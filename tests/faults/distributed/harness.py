@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from nextrade.service.listings_file import listings_of
 from nextrade.service.topology import Topology
 
 ACCOUNTS = 30
+ASSETS = 3
 GIVEN = (10**9, 10**10, 10**11)
 """What each account gets of BTC, ETH and USDT, in smallest units: little, so that some is short."""
 HEARTBEAT_S = 3
@@ -64,6 +66,8 @@ class Exchange:
         self.partitions = self.listings.partitions
         self.topology = Topology(self.settings.rabbit.prefix)
         self.servers = Servers(self.settings.stack)
+        self.given = Counter({asset: ACCOUNTS * amount for asset, amount in enumerate(GIVEN)})
+        """What came in of each asset and has not left."""
         self.workers: list[WorkerProcess] = []
         self._logs: list[Path] = []
 

@@ -32,6 +32,8 @@ class Load:
         self._recent: list[tuple[int, int, int]] = []
         self.orders: set[int] = set()
         """Ids of the new orders that were sent."""
+        self.names: dict[int, tuple[int, str]] = {}
+        """Of orders with a client order id: their account, and that."""
         self.records: Counter[int] = Counter()
         """Of each frame how many commands it carried."""
         self.confirmed: set[int] = set()
@@ -59,8 +61,9 @@ class Load:
                 gateway = stack.enter_context(Bus(self._exchange.settings).gateway())
                 while not self._stop.is_set():
                     commands = self._some()
+                    names = self._names(commands)
                     try:
-                        submission = gateway.submit(commands, wait_s=60)
+                        submission = gateway.submit(commands, wait_s=60, client_order_ids=names)
                     except BusLost:
                         time.sleep(0.2)
                         continue
@@ -69,6 +72,9 @@ class Load:
                     new = submission.order_ids[is_new].tolist()
                     owners, markets = commands["owner"][is_new], commands["market"][is_new]
                     self.orders.update(new)
+                    if names is not None:
+                        given = zip(submission.order_ids, commands["owner"], names, strict=True)
+                        self.names |= {int(o): (int(a), name) for o, a, name in given if name}
                     self._recent += zip(new, owners.tolist(), markets.tolist(), strict=True)
                     del self._recent[:-300]
                     self._stop.wait(self._dice.exponential(10 / self._rate))
@@ -79,6 +85,16 @@ class Load:
             self.records[ticket.frame] += len(ticket.rows)
             (self.confirmed if failed is None else self.unconfirmed).add(ticket.frame)
         self.unconfirmed.discard(0)  # never sent
+
+    def _names(self, commands: np.ndarray) -> list[str | None] | None:
+        """Client order ids for some new orders, now and then one that another may have."""
+        if self._dice.random() < 0.5:
+            return None
+        draw = self._dice.integers
+        return [
+            f"order-{draw(0, 50 if draw(0, 8) == 0 else 1 << 40)}" if new else None
+            for new in (commands["kind"] == CommandKind.PLACE).tolist()
+        ]
 
     def _some(self) -> np.ndarray:
         """Commands of all kinds; prices near each other, so that they trade."""

@@ -4,11 +4,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nextrade.platform.server_folder import ServerStatus
 
-from .harness import HEARTBEAT_S, Exchange, until
+from .harness import HEARTBEAT_S, Exchange, Fault, until
 
 Way = Callable[[Exchange], None]
 
@@ -105,6 +106,30 @@ def fill_shard(exchange: Exchange) -> None:
     exchange.servers.redis.up()
 
 
+def starve_shard(exchange: Exchange, seconds: float = 4) -> None:
+    """A Redis server that has no memory left for what comes, and says so."""
+    import redis
+
+    victim = exchange.dice.choice(exchange.shards())
+    with redis.Redis(port=victim.port) as server:
+        server.config_set("maxmemory", "1mb")
+        time.sleep(seconds)
+        server.config_set("maxmemory", "0")
+
+
+def change_listings(exchange: Exchange) -> None:
+    """Other fees for a market while it trades, and a worker dies on the way."""
+    rate = f"0.{exchange.dice.randrange(10, 30)}%"
+    with ThreadPoolExecutor(1) as pool:
+        command = ("market", "set", "BTC-USDT", "--taker", rate)
+        changing = pool.submit(exchange.nextrade, *command)
+        time.sleep(exchange.dice.uniform(0.2, 2))
+        kill_worker(exchange)
+        done = changing.result()
+    if done.returncode:
+        raise Fault(f"market set: {done.stdout}{done.stderr}")
+
+
 WAYS: dict[str, Way] = {
     "worker": kill_worker,
     "standby": kill_standby,
@@ -115,6 +140,8 @@ WAYS: dict[str, Way] = {
     "full": fill_shard,
     "alarm": alarm,
     "slow-shard": stop_shard,
+    "starved": starve_shard,
+    "listings": change_listings,
 }
 
 
