@@ -207,3 +207,46 @@ def test_only_what_runs_can_be_scheduled(bus: Any) -> None:
             gateway.set_tiers(orders(1))
     with pytest.raises(ValueError, match="a frame takes"), bus.gateway(most_commands=0):
         pass
+
+
+@pytest.mark.full
+def test_a_broker_short_of_memory_is_waited_for(bus: Any, broker: Any, look: Look) -> None:
+    """What it does not take gathers here, up to the bound; who would wait longer than it may is
+    told. Then all that was kept arrives, once and in order.
+    """
+    from nextrade.platform.rabbit.asking import Asking
+
+    with (
+        Asking(target_of(broker), "test") as asking,
+        bus.publisher() as publisher,
+        Gateway(
+            bus.listings,
+            publisher,
+            bus.ids,
+            queue_of=bus.topology.orders,
+            patience_s=60,
+            most_waiting=100,
+        ) as gateway,
+    ):
+        gateway.submit(orders(1, first_id=1)).tickets[0].confirmed.result(10)
+        broker.control("set_vm_memory_high_watermark", "absolute", "1MB")
+        try:
+            eventually(lambda: not asking.takes_messages())
+            tickets, sent, full = [], 1, None
+            while full is None:
+                try:
+                    tickets += gateway.submit(orders(5, first_id=sent + 1), wait_s=0.2).tickets
+                    sent += 5
+                except BusLost as error:
+                    full = error
+            assert str(full).endswith("are waiting for RabbitMQ; nothing of this was sent")
+            time.sleep(6)  # longer than a heartbeat: a connection that is held is not lost
+            assert not any(ticket.confirmed.done() for ticket in tickets)
+        finally:
+            broker.control("set_vm_memory_high_watermark", "absolute", "1GB")
+        for ticket in tickets:
+            ticket.confirmed.result(30)
+    frames = frames_in(look, bus.topology.orders(0))
+
+    arrived = np.concatenate([frame.records["order_id"] for frame in frames])
+    assert arrived.tolist() == list(range(1, sent + 1))
