@@ -125,13 +125,20 @@ def _check_commands(messages: Sequence[Message], orders: set[int]) -> None:
             wanted[one.partition] = int(one.frames["records"].sum())
             answered[one.partition] = set()
         answered[one.partition] |= set(one.events["command"].tolist())
-        # One of no side opens a mass cancel.
-        is_new = (one.events["kind"] == EventKind.ACCEPTED) & (one.events["side"] != Side.NONE)
-        begun.update(one.events["order_id"][is_new].tolist())
+        begun.update(_taken_in(one))
     for partition in wanted:
         _all_answered(partition, wanted, answered)
     if twice := [order for order in orders if begun[order] > 1]:
         raise Fault(f"orders {twice[:5]} were taken in twice")
+
+
+def _taken_in(message: Message) -> list[int]:
+    """The orders that a message says were taken in."""
+    events = message.events
+    # What is of no side opens a mass cancel, whatever order it named.
+    is_new = (events["kind"] == EventKind.ACCEPTED) & (events["side"] != Side.NONE)
+    orders: list[int] = events["order_id"][is_new].tolist()
+    return orders
 
 
 def _check_names(messages: Sequence[Message], loads: Sequence[Load]) -> None:
@@ -139,7 +146,7 @@ def _check_names(messages: Sequence[Message], loads: Sequence[Load]) -> None:
     names = {order: name for load in loads for order, name in load.names.items()}
     taken: dict[tuple[int, str], int] = {}
     for one in messages:
-        for order in one.events["order_id"][one.events["kind"] == EventKind.ACCEPTED].tolist():
+        for order in _taken_in(one):
             name = names.get(order)
             if name is not None and taken.setdefault(name, order) != order:
                 raise Fault(f"{name} is the id of orders {taken[name]} and {order}")
