@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 
 from nextrade.errors import InsufficientFunds, LedgerUnavailable
 from nextrade.service.home.opening import open_ledger
+from nextrade.service.ledger.redis.ledger import RedisLedger
 
 from .harness import ACCOUNTS, ASSETS, Exchange, Fault
 
@@ -40,7 +41,7 @@ class Cashier:
     def _run(self) -> None:
         try:
             with ExitStack() as stack:
-                ledger = stack.enter_context(closing(open_ledger(self._exchange.settings)))
+                ledger = stack.enter_context(closing(self._ledger()))
                 number = 0
                 while not self._stop.wait(self._dice.uniform(0.005, 0.05)):
                     number += 1
@@ -48,7 +49,14 @@ class Cashier:
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
             self._error = error
 
-    def _one(self, ledger: object, reference: str) -> None:
+    def _ledger(self) -> RedisLedger:
+        while True:
+            try:
+                return open_ledger(self._exchange.settings)
+            except LedgerUnavailable:
+                time.sleep(_PAUSE_S)
+
+    def _one(self, ledger: RedisLedger, reference: str) -> None:
         dice = self._dice
         account, asset, amount = dice.randint(1, ACCOUNTS), dice.randrange(ASSETS), 1000
         kind = dice.choice(("credit", "transfer", "capture", "refund"))
@@ -63,7 +71,7 @@ class Cashier:
             if kind == "capture":
                 self._exchange.given[asset] -= amount
 
-    def _until_answered(self, ledger: object, call: str, *arguments: object) -> bool:
+    def _until_answered(self, ledger: RedisLedger, call: str, *arguments: object) -> bool:
         """Repeat a call, the very same, until the servers say what came of it."""
         while True:
             try:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from nextrade import COMMAND_DTYPE, CommandKind, OrderType, TimeInForce
-from nextrade.errors import BusLost
+from nextrade.errors import BusLost, StoreUnavailable
 from nextrade.service.gateway.opening import Bus
 
 from .harness import ACCOUNTS, Exchange, Fault
@@ -58,7 +58,8 @@ class Load:
         tickets = []
         try:
             with ExitStack() as stack:
-                gateway = stack.enter_context(Bus(self._exchange.settings).gateway())
+                bus = self._bus()
+                gateway = stack.enter_context(bus.gateway())
                 while not self._stop.is_set():
                     commands = self._some()
                     names = self._names(commands)
@@ -85,6 +86,14 @@ class Load:
             self.records[ticket.frame] += len(ticket.rows)
             (self.confirmed if failed is None else self.unconfirmed).add(ticket.frame)
         self.unconfirmed.discard(0)  # never sent
+
+    def _bus(self) -> Bus:
+        """Where commands go; a shard that is asked for the listings may be down just now."""
+        while True:
+            try:
+                return Bus(self._exchange.settings)
+            except StoreUnavailable:
+                time.sleep(0.2)
 
     def _names(self, commands: np.ndarray) -> list[str | None] | None:
         """Client order ids for some new orders, now and then one that another may have."""

@@ -92,10 +92,13 @@ class ClientOrders:
         self._sent: OrderedDict[tuple[int, bytes], int] = OrderedDict()
         self._lock = Lock()
 
-    def resolve(self, commands: Records, names: Records) -> Records | None:
-        """Give changes by client order id the id of their order; return the names of new orders.
+    def resolve(
+        self, commands: Records, names: Records
+    ) -> tuple[Records | None, npt.NDArray[np.intp]]:
+        """Give changes by client order id the id of their order.
 
-        Raises DataError for a change of an order that nobody knows, or one that names two.
+        Returns the names of new orders, and the rows of changes whose order nobody knows. Raises
+        DataError for a change that names its order twice.
         """
         rows = names["row"]
         placing = commands["kind"][rows] == CommandKind.PLACE
@@ -106,11 +109,10 @@ class ClientOrders:
                 self._sent[int(owners[row]), text] = int(commands["order_id"][row])
             while len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
-        if len(changes):
-            self._find(commands, changes)
-        return placed if len(placed) else None
+        unknown = self._find(commands, changes) if len(changes) else []
+        return placed if len(placed) else None, np.array(unknown, np.intp)
 
-    def _find(self, commands: Records, changes: Records) -> None:
+    def _find(self, commands: Records, changes: Records) -> list[int]:
         rows = changes["row"]
         both = np.flatnonzero(commands["order_id"][rows])
         if len(both):
@@ -125,12 +127,10 @@ class ClientOrders:
             found = self._lookup(accounts, texts)["order"].tolist()
         with self._lock:
             sent = [self._sent.get(key, 0) for key in zip(accounts, texts, strict=True)]
-        for row, account, text, kept, own in zip(
-            rows.tolist(), accounts, texts, found, sent, strict=True
-        ):
-            if not (order := kept or own):
-                raise DataError(
-                    f"account {account} has no order with the client order id {text.decode()!r}:"
-                    " none is open, or came within the last 24 hours"
-                )
-            commands["order_id"][row] = order
+        unknown = []
+        for row, kept, own in zip(rows.tolist(), found, sent, strict=True):
+            if order := kept or own:
+                commands["order_id"][row] = order
+            else:
+                unknown.append(row)
+        return unknown

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...domain.listings import Listings
 from ...domain.protocol.frames import TIER_DTYPE
 from ...domain.protocol.ids import Ids
-from ...enums import CommandKind
+from ...enums import CommandKind, Reason
 from ...errors import BusLost
 from .client_orders import ClientOrderIds, ClientOrders, Lookup, names_of, names_within
 from .door import Door, checked
@@ -146,18 +146,20 @@ class Gateway:
         order is refused by its partition if another of its account has the same; so what may or may
         not have been sent is sent again without harm, through any gateway. A CANCEL, REDUCE or
         REPLACE with such an id and no order id is about the order that has it, which the ledger
-        tells. DataError for an id that cannot be, or that no order has.
+        tells; it is refused with UNKNOWN_ORDER where none has. DataError for an id that cannot be.
 
         Blocks while too much is waiting, at most ``wait_s`` (default: the patience), then
         raises BusLost and has sent nothing. Raises TypeError for another array.
         """
         own = checked(commands)
-        names = names_of(own, client_order_ids)
+        names, unknown = names_of(own, client_order_ids), None
         self._give_order_ids(own)
         if names is not None:
-            names = self._client_orders.resolve(own, names)
+            names, unknown = self._client_orders.resolve(own, names)
         door = self._door
         refusals = door.refusals(own, operator=operator)
+        if unknown is not None:
+            refusals[unknown[refusals[unknown] == 0]] = Reason.UNKNOWN_ORDER
         now_ns = time.monotonic_ns()
         parcels = []
         for partition, rows in door.by_partition(own, np.flatnonzero(refusals == 0)):

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from ...platform.rabbit.target import RabbitTarget, target_of
 from ...platform.settings import Settings
 from ..home.listed import then_and_now
 from ..home.opening import open_ledger
+from ..ledger.redis.ledger import RedisLedger
 from ..topology import Topology
 from .feed import Feed
 from .gateway import Gateway
@@ -69,6 +71,7 @@ class Bus:
         """A gateway to all partitions; at the end what is waiting is sent."""
         wanted = self._settings.gateway
         with (
+            closing(_Names(self._settings)) as names,
             self.publisher() as publisher,
             Gateway(
                 self.listings,
@@ -78,7 +81,7 @@ class Bus:
                 window=wanted.window,
                 patience_s=wanted.patience_s,
                 most_commands=most_commands,
-                client_orders=self.client_orders,
+                client_orders=names.look_up,
             ) as gateway,
         ):
             yield gateway
@@ -140,11 +143,32 @@ class Bus:
         self, accounts: Sequence[int], texts: Sequence[bytes]
     ) -> npt.NDArray[np.void]:
         """What client order ids stand for, read from the ledger that the settings name."""
-        with closing(open_ledger(self._settings)) as ledger:
-            return ledger.client_orders(accounts, texts)
+        with closing(_Names(self._settings)) as names:
+            return names.look_up(accounts, texts)
 
     def dead_letters(self, partition: int) -> Inbox:
         """A visit to the dead letters of a partition, one at a time; BusRefused while another is
         in for long."""
         topology = self.topology
         return Inbox(self._target, topology.dead(partition), sign=topology.sign(partition))
+
+
+class _Names:
+    """Looks client order ids up in a ledger that is opened when the first is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ledger: RedisLedger | None = None
+        self._lock = Lock()
+
+    def look_up(self, accounts: Sequence[int], texts: Sequence[bytes]) -> npt.NDArray[np.void]:
+        """What they stand for (KEPT_ID_DTYPE); one thread at a time."""
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = open_ledger(self._settings)
+            return self._ledger.client_orders(accounts, texts)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
