@@ -32,8 +32,8 @@ from .place import Seen, place_of
 __all__ = ["Bus"]
 
 _CONNECT_S = 10.0
-_LOOK_S = 1.0
-"""How long a message of a stream is waited for; a stream may be empty."""
+_FIRST_S, _LOOK_S = 2.0, 10.0
+"""How long the first message of a stream is waited for, which may be empty, and any other."""
 
 
 class Bus:
@@ -126,7 +126,7 @@ class Bus:
     ) -> int | Literal["first"]:
         def look(at: int | Literal["first", "last"]) -> Seen | None:
             with StreamReader(connection, queue, at, prefetch=1) as reader:
-                entries = reader.read(_LOOK_S)
+                entries = reader.read(_FIRST_S if at == "first" else _LOOK_S)
                 return Seen(*entries[0]) if entries else None
 
         return place_of(batch, look)
