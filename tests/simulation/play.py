@@ -331,11 +331,17 @@ class Play:
         )
 
     def settle_down(self) -> None:
-        """Go on without new faults until nothing is left to do, and once more much later."""
+        """Go on without new faults until nothing is left to do, now and much later."""
         if self.lost_time:  # who lost no connection has not noticed
             self.restart()
         dice = self.world.dice
         self.come_to_rest(kills=dice.randrange(3) if dice.random() < 0.5 else 0)
+        self.much_later()
+        if any(bucket.answers for bucket in self.world.buckets):
+            self.much_later()  # somebody took over after all that time, and counts from then
+
+    def much_later(self) -> None:
+        """So much later that what waits for a frame waits no longer."""
         self.world.now_ns += 2 * self.limits.abandoned_ms * 1_000_000
         self.come_to_rest()
 
