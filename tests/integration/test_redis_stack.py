@@ -258,12 +258,12 @@ def test_fewer_servers_than_before(servers: RedisStack) -> None:
 
 def test_log(servers: RedisStack) -> None:
     """The last lines of a log are there, and none before the first start."""
-    assert servers.log(1, 5) == []
+    assert servers.log("redis-1", 5) == []
     servers.up()
-    lines = servers.log(1, 5)
+    lines = servers.log("redis-1", 5)
 
     assert 1 <= len(lines) <= 5
-    assert "Ready to accept connections" in "\n".join(servers.log(1, 100))
+    assert "Ready to accept connections" in "\n".join(servers.log("redis-1", 100))
 
 
 def test_addresses_before_the_first_start(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from nextrade.errors import StackError
 from nextrade.platform import rabbit_program, redis_program, servers
 from nextrade.platform.redis_question import ask
 from nextrade.platform.servers import Servers
+from nextrade.platform.setting_kinds import Hidden
 from nextrade.platform.setting_sections import StackSettings
 
 from ..rabbit_here import eventually, need_rabbit
@@ -21,6 +22,7 @@ from ..redis_here import need_redis
 def wanted(folder: Path, **changes: Any) -> StackSettings:
     """One Redis server and a RabbitMQ."""
     known = {"folder": folder, "shards": 1, "appendfsync": "always", "rabbit": True, "workers": 0}
+    known |= {"replicas": 0, "password": Hidden("")}
     return StackSettings(**known | changes)
 
 

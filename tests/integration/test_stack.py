@@ -206,3 +206,23 @@ def test_a_stale_process_id_of_workers_is_nobody() -> None:
 
     assert states()["worker-1"]["state"] == "stopped"
     assert call("stack", "down").stdout == "nothing ran\n"
+
+
+@pytest.mark.full
+def test_an_exchange_with_replicas_and_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of a stack get both, wait for the replica, and settle; with the disk all is kept."""
+    for name, value in {"SHARDS": "1", "REPLICAS": "1", "PASSWORD": "a b", "WORKERS": "1"}.items():
+        monkeypatch.setenv(f"NEXTRADE_STACK__{name}", value)
+    call("stack", "up")
+    call("deposit", "1", "USDT", "1000", "--reference", "wire-1")
+    call("deposit", "2", "BTC", "4", "--reference", "wire-2")
+    trade(3)
+    assert "0 wrong" in call("doctor").stdout
+    os.kill(states()["redis-1-replica-1"]["pid"], signal.SIGKILL)
+    call("stack", "up")
+    trade(1)
+    assert balance(2, "USDT") == "399.200000"
+    call("verify", "--full")
+    assert call("stack", "down").stdout == (
+        "stopped: workers, redis-1, redis-1-replica-1, rabbit\n"
+    )

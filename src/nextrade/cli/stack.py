@@ -91,10 +91,15 @@ def _tell_rest(settings: Settings, stack: Stack, done: Raised) -> None:
         click.echo(f"queues  of {done.stores or 'all'} partitions")
     if settings.stack.workers and stack.servers.has_rabbit and not stack.has_workers:
         click.echo("workers  none: the settings name servers elsewhere; nextrade worker --all")
+    wanted, has = settings.ledger.replicas, settings.stack.replicas
+    if stack.has_ledger and wanted < has:
+        click.echo(f"[ledger] replicas is {wanted}: changes do not wait for all {has} replicas")
     if settings.ledger.home == "redis" or not stack.has_ledger:
         return
     if settings.file is None and settings.origins["ledger.home"] == "default":
         text = '# Balances live on the Redis servers.\n[ledger]\nhome = "redis"\n'
+        if settings.ledger.replicas:
+            text += f"replicas = {settings.ledger.replicas}\n"
         Path(FILE_NAME).write_text(text, encoding="utf-8")
         click.echo(f'{FILE_NAME} is written: home = "redis", so commands here use this exchange')
         return

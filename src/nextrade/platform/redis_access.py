@@ -67,9 +67,19 @@ OPEN = RedisAccess()
 
 
 def access_of(settings: Settings) -> RedisAccess:
-    """The access that the section [ledger] describes; SettingsError if a file cannot be read."""
+    """The access that the settings describe; SettingsError if a file cannot be read.
+
+    It is that of [ledger], or where no servers are named, that of the stack's own.
+    """
     ledger = settings.ledger
     password = ledger.password.reveal()
+    if settings.stack.password and not ledger.shards and not ledger.cluster:
+        if password or ledger.password_file is not None or ledger.username:
+            raise SettingsError(
+                "[ledger] username and password are for servers of your own; those of the stack"
+                " ask for [stack] password alone: leave one of them out"
+            )
+        return RedisAccess(password=settings.stack.password.reveal())
     if ledger.password_file is not None:
         if password:
             raise SettingsError("[ledger] has both password and password_file: give one of them")
@@ -125,7 +135,10 @@ def refusal(error: BaseException | None) -> str:
         if (isinstance(error, ssl.SSLError) and not cut) or "CERTIFICATE_VERIFY_FAILED" in text:
             return f"TLS fails ({_reason(error)}); look at tls and the tls_ files of [ledger]"
         if any(mark in text for mark in _REFUSALS):
-            return f"it refuses us ({text}); look at username and password of [ledger]"
+            return (
+                f"it refuses us ({text}); look at username and password of [ledger], for a"
+                " server of nextrade stack at password of [stack]"
+            )
         error = error.__cause__ or error.__context__
     return ""
 

@@ -1,4 +1,4 @@
-"""The private servers of one folder: the Redis servers of the shards, and RabbitMQ.
+"""The private servers of one folder: Redis servers of the shards, their replicas, RabbitMQ.
 
 folder/lock
 folder/redis-1, redis-2, ...   see redis_stack.py
@@ -29,7 +29,13 @@ class Servers:
     """
 
     def __init__(self, wanted: StackSettings) -> None:
-        self.redis = RedisStack(wanted.folder, wanted.shards, appendfsync=wanted.appendfsync)
+        self.redis = RedisStack(
+            wanted.folder,
+            wanted.shards,
+            appendfsync=wanted.appendfsync,
+            replicas=wanted.replicas,
+            password=wanted.password.reveal(),
+        )
         self.folder = self.redis.folder
         self.rabbit = RabbitServer(self.folder / PRIVATE_NAME)
         self.has_rabbit = wanted.rabbit
@@ -66,7 +72,7 @@ class Servers:
 
     def wanted(self, found: list[ServerStatus]) -> list[ServerStatus]:
         """Of these servers those that the settings ask for."""
-        names = {f"redis-{number}" for number in range(1, self.redis.count + 1)}
+        names = set(self.redis.names)
         if self.has_rabbit:
             names.add(self.rabbit.name)
         return [one for one in found if one.name in names]
@@ -78,8 +84,8 @@ class Servers:
     def logs(self, lines: int) -> list[tuple[str, str]]:
         """The last lines of each server's log, with its name."""
         found = []
-        for number, server in enumerate(self.redis.status(), 1):
-            found += [(server.name, line) for line in self.redis.log(number, lines)]
+        for server in self.redis.status():
+            found += [(server.name, line) for line in self.redis.log(server.name, lines)]
         told = written_since(self.rabbit.log, 0).splitlines()
         return found + [(self.rabbit.name, line) for line in told[-lines:]]
 

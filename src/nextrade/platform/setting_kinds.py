@@ -200,15 +200,20 @@ class Hidden:
 class Secret:
     """A password. No message tells what it was."""
 
+    most_bytes: int = 0
+    """How long it may be; 0: whoever takes it will say."""
+
     @property
     def expected(self) -> str:
-        return "a text"
+        return f"a text of at most {self.most_bytes} bytes" if self.most_bytes else "a text"
 
     def read(self, value: object, _folder: Path) -> Hidden:
         if not isinstance(value, str):
             raise Unfit(f"it is not {self.expected}")
         if re.search("[\0\r\n\ud800-\udfff]", value):
             raise Unfit("it holds a line end or another character that no password has")
+        if self.most_bytes and len(value.encode()) > self.most_bytes:
+            raise Unfit(f"it is not {self.expected}")
         return Hidden(value)
 
     def of_text(self, text: str) -> object:

@@ -128,6 +128,14 @@ class StackSettings:
         metadata=_is(Place(), "Where the servers keep their data, logs and process ids.")
     )
     shards: int = field(metadata=_is(Whole(1, 64), "How many Redis servers are started."))
+    replicas: int = field(
+        metadata=_is(Whole(0, 8), "How many replicas of each of them are started too.")
+    )
+    password: Hidden = field(
+        metadata=_is(
+            Secret(512), "What these Redis servers ask for; never shown. Empty: nothing is asked."
+        )
+    )
     appendfsync: str = field(
         metadata=_is(
             Choice(("always", "everysec", "no")), "When a Redis server asks the disk for certainty."

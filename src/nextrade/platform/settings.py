@@ -155,6 +155,7 @@ def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -
         except Unfit as error:
             raise SettingsError(f"environment variable {name}: {error}") from error
         origins[f"{section}.{key}"] = name
+    _follow(values, origins)
 
     return Settings(
         ledger=LedgerSettings(**values["ledger"]),
@@ -167,6 +168,15 @@ def _settings(file: Path | None, environment: Mapping[str, str], folder: Path) -
         file=file,
         origins=MappingProxyType(origins),
     )
+
+
+def _follow(values: dict[str, dict[str, Any]], origins: dict[str, str]) -> None:
+    """Let a ledger on the stack's servers wait for their replicas, unless it is told otherwise."""
+    ledger = values["ledger"]
+    on_stack = not ledger["shards"] and not ledger["cluster"]
+    if on_stack and origins["ledger.replicas"] == "default" and values["stack"]["replicas"]:
+        ledger["replicas"] = values["stack"]["replicas"]
+        origins["ledger.replicas"] = "[stack] replicas"
 
 
 def read_default() -> Settings:

@@ -62,7 +62,11 @@ def examine(config: Path | None = None) -> Iterator[Finding]:
         yield check_stack(stack, needed)
         if needed:
             found = stack.redis.status()
-            running = tuple(one.address or "" for one in found if one.state == "running")
+            running = tuple(
+                one.address or ""
+                for one in found
+                if one.state == "running" and one.name in stack.redis.primaries
+            )
     yield from examine_servers(settings, running)
     if needed:
         yield from examine_listings(settings)

@@ -108,7 +108,7 @@ class Stack:
 
     def waiting(self, found: list[ServerStatus]) -> dict[str, int]:
         """Changes that wait at each Redis server to be published; empty if that cannot be told."""
-        shards = [one for one in self.servers.wanted(found) if one.name.startswith("redis-")]
+        shards = [one for one in found if one.name in self.servers.redis.primaries]
         if not self.has_ledger or any(one.state != "running" for one in shards):
             return {}
         try:

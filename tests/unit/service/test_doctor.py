@@ -11,6 +11,7 @@ import pytest
 
 from nextrade.platform.redis_question import ask_info
 from nextrade.platform.servers import Servers
+from nextrade.platform.setting_kinds import Hidden
 from nextrade.platform.setting_sections import StackSettings
 from nextrade.service import doctor, doctor_outbox, doctor_redis
 from nextrade.service.doctor import Finding
@@ -162,7 +163,7 @@ def test_redis_is_wrong_only_where_it_is_needed(needed: bool, state: str, tmp_pa
     """Without redis-server or a running stack a ledger in memory is fine, one in Redis is not."""
     lacking = "redis-server is not installed; install it with: apt-get install redis-server"
     program = doctor.check_redis_program(lacking, needed=needed)
-    settings = StackSettings(tmp_path, 2, "always", rabbit=False, workers=0)
+    settings = StackSettings(tmp_path, 2, 0, Hidden(""), "always", rabbit=False, workers=0)
     stack = doctor.check_stack(Servers(settings), needed)
 
     assert program.state == state
