@@ -177,7 +177,7 @@ def test_an_exchange_on_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert f"{line}\n" in doctor
     assert "0 wrong" in doctor
     assert "0 connected, 1 must have each change" in lacks
-    assert "[ledger] replicas is 0: changes do not wait for all 1 replicas" in told
+    assert "changes wait for 0 of 1 replicas: [ledger] replicas says so" in told
     assert down == "stopped: redis-1, redis-1-replica-1\n"
 
 

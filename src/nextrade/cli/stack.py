@@ -93,7 +93,7 @@ def _tell_rest(settings: Settings, stack: Stack, done: Raised) -> None:
         click.echo("workers  none: the settings name servers elsewhere; nextrade worker --all")
     wanted, has = settings.ledger.replicas, settings.stack.replicas
     if stack.has_ledger and wanted < has:
-        click.echo(f"[ledger] replicas is {wanted}: changes do not wait for all {has} replicas")
+        click.echo(f"changes wait for {wanted} of {has} replicas: [ledger] replicas says so")
     if settings.ledger.home == "redis" or not stack.has_ledger:
         return
     if settings.file is None and settings.origins["ledger.home"] == "default":

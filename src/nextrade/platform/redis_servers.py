@@ -2,7 +2,7 @@
 
 They listen on loopback only, write an append-only file and no other, never evict, and are
 stopped by their process id. A server that was killed starts again from its folder, at the same
-port. Three of them can be joined into a Redis Cluster.
+port. Three of them can be joined into a Redis Cluster, and others into it as their replicas.
 """
 
 import os
@@ -11,11 +11,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import LedgerUnavailable, MissingExtra
+from .redis_access import OPEN, RedisAccess
 
 try:
     import redis
@@ -28,6 +29,7 @@ __all__ = [
     "RedisServer",
     "free_port",
     "join_cluster",
+    "join_replicas",
     "program",
     "wait_for_cluster",
 ]
@@ -52,7 +54,11 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One server. ``appendfsync``: "always", "everysec" (may lose a second at a power failure)."""
+    """One server. ``appendfsync``: "always", "everysec" (may lose a second at a power failure).
+
+    ``access`` is how it is spoken to: with TLS it listens for nothing else, in a cluster too.
+    Certificates and what it asks for stand in ``options``, which go over all others.
+    """
 
     def __init__(
         self,
@@ -60,10 +66,14 @@ class RedisServer:
         port: int | None = None,
         appendfsync: str = "always",
         cluster: bool = False,
+        access: RedisAccess = OPEN,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._appendfsync = appendfsync
+        self._access = access
+        self._options = dict(options or {})
         self._cluster_port = free_port() if cluster else 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -85,7 +95,8 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         """Full client of this server."""
-        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=READY_S)
+        options = self._access.client_options()
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=READY_S, **options)
 
     def start(self) -> None:
         """Start it and wait until it answers; raises LedgerUnavailable if it does not."""
@@ -115,6 +126,10 @@ class RedisServer:
                 "cluster-node-timeout": "5000",
                 "cluster-config-file": "nodes.conf",
             }
+        if self._access.tls:
+            options |= {"port": "0", "tls-port": str(self.port), "tls-replication": "yes"}
+            options |= {"tls-cluster": "yes"} if self._cluster_port else {}
+        options |= self._options
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         # A session of its own: Ctrl-C in a terminal reaches the caller, who stops it in order.
         # And nothing of our environment, which may preload libraries that are not for it.
@@ -185,6 +200,28 @@ def join_cluster(servers: Sequence[RedisServer]) -> None:
         for client in clients:
             client.close()
     wait_for_cluster(servers)
+
+
+def join_replicas(primaries: Sequence[RedisServer], replicas: Sequence[RedisServer]) -> None:
+    """Join running servers to a cluster, each as the replica of the primary in its place.
+
+    Raises LedgerUnavailable if they do not have all of its data in time.
+    """
+    with primaries[0].client() as client:
+        for server in replicas:
+            _told(client, "CLUSTER MEET", "127.0.0.1", server.port, server._cluster_port)
+    wait_for_cluster([*primaries, *replicas])
+    for primary, replica in zip(primaries, replicas, strict=True):
+        with primary.client() as client, replica.client() as other:
+            _told(client, "CONFIG SET", "repl-diskless-sync-delay", 0)
+            _told(other, "CLUSTER REPLICATE", _told(client, "CLUSTER MYID"))
+    give_up_at = time.monotonic() + READY_S
+    for replica in replicas:
+        with replica.client() as client:
+            while client.info("replication").get("master_link_status") != "up":
+                if time.monotonic() >= give_up_at:
+                    raise LedgerUnavailable(f"a replica did not follow within {READY_S:g} s")
+                time.sleep(STEP_S)
 
 
 def wait_for_cluster(servers: Sequence[RedisServer]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import RedisClusterException
 
 from ....errors import AccessRefused, LedgerUnavailable
 from ....platform.redis_access import OPEN, RedisAccess, refusal
@@ -77,16 +78,17 @@ class ClusterShards:
         return self._slots[slot]
 
     def look_again(self) -> None:
-        """Ask the cluster which primary has which slot."""
+        """Ask the cluster which primary has which slot; any server of it that is known will do."""
+        known = dict.fromkeys([*self._startup, *self._slots.values()])
         nodes = [
             ClusterNode(*host_port(address))  # type: ignore[no-untyped-call]
-            for address in self._startup
+            for address in known
         ]
         try:
             cluster = RedisCluster(
                 startup_nodes=nodes, require_full_coverage=False, **self.access.client_options()
             )
-        except redis.RedisError as error:
+        except (redis.RedisError, RedisClusterException) as error:  # neither is the other's kind
             if why := refusal(error):
                 raise AccessRefused(f"Redis Cluster at {self._startup}: {why}") from error
             raise LedgerUnavailable(f"no Redis Cluster at {self._startup}: {error}") from error
