@@ -194,7 +194,7 @@ def test_servers_alone() -> None:
     assert done.exit_code == 1
     assert "nextrade shards found" in done.output
     doctor = CliRunner().invoke(root, ["doctor"], env={"NEXTRADE_LEDGER__HOME": "redis"})
-    assert "nextrade.dead.0 is not there; and 7 more" in doctor.stdout
+    assert "nextrade.dead.0 is not there; and 8 more" in doctor.stdout
     assert "-> nextrade stack up, or nextrade worker --all" in doctor.stdout
 
 
