@@ -6,24 +6,23 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from ...domain.protocol.frames import Verdict
 from ...domain.protocol.messages import Message, read_message
 from ...errors import BadFrame, EventsMissing
 from ..gateway.follower import Follower
 from .books import Books
+from .ended import EndedFrames
 from .folding import EventFold
 
 __all__ = ["StreamProof", "prove_stream"]
 
 _MOST_NAMED: Final = 10
 _MOST_FAULTS: Final = 40
-_AGAIN: Final = (Verdict.TOO_OLD, Verdict.ABANDONED)
-"""What a frame may end with a second time: it was forgotten and came again, or its like did."""
 
 
 @dataclass
@@ -66,7 +65,7 @@ class _Comparison:
         self._fold = EventFold()
         self._follower: Follower | None = None
         self._folds = True
-        self._ended: dict[int, int] = {}
+        self._ended = EndedFrames()
         self._broken = False
 
     def take(self, offset: int, text: bytes) -> bool:
@@ -124,17 +123,16 @@ class _Comparison:
             )
 
     def _follow(self, message: Message) -> None:
-        for identity, _, _, verdict, _ in message.frames.tolist():
-            before = self._ended.setdefault(identity, message.batch)
-            if before != message.batch and verdict not in _AGAIN:
-                self._wrong(f"frame {identity} ends in batch {before} and in {message.batch}")
-        self.proof.frames = len(self._ended)
+        self._ended.add(message.batch, message.frames)
         if self._folds:
             self._fold.fold(message.batch, message.events, message.markets)
 
     def finish(self) -> None:
         """At the end: is everything there, and are the open orders the same?"""
         books, proof = self._books, self.proof
+        proof.frames, twice = self._ended.compare()
+        for identity, before, batch in islice(twice, _MOST_FAULTS + 1):
+            self._wrong(f"frame {identity} ends in batch {before} and in {batch}")
         self.proof.faults += [
             f"stream of partition {books.number}: {fault}"
             for fault in self._fold.faults[:_MOST_NAMED]
