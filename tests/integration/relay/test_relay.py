@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nextrade.cli import root
-from tests.rabbit_here import eventually, need_rabbit
+from nextrade.domain.protocol.changes import write_change_message
+from tests.rabbit_here import Look, eventually, need_rabbit
 from tests.redis_here import running
 
 PARENT = """
@@ -132,6 +133,17 @@ def waiting(settings: Any) -> int:
         ledger.close()
 
 
+def server_of(ledger: Any, bucket: int) -> Any:
+    """A connection to the server of a bucket."""
+    import redis
+
+    address = ledger.shards.placement.address_of(ledger.map, bucket)
+    if address.startswith("/"):
+        return redis.Redis(unix_socket_path=address)
+    host, _, port = address.rpartition(":")
+    return redis.Redis(host=host, port=int(port))
+
+
 def test_every_change_is_told_once(exchange: Any) -> None:
     """Killed between publishing and trimming, then two at once: each change once, in order."""
     from nextrade.service.home.opening import open_ledger
@@ -170,23 +182,57 @@ def test_every_change_is_told_once(exchange: Any) -> None:
     ledger.close()
 
 
+def test_verify_names_what_happened_to_changes(exchange: Any) -> None:
+    """A bucket set back to an older copy gives a number twice; a gap; a balance changed by hand."""
+    from nextrade.platform.rabbit.target import target_of
+    from nextrade.service.home.opening import open_ledger
+    from nextrade.service.topology import Topology
+
+    ledger = open_ledger(exchange)
+    ledger.credit("first", 1, 2, 1000)
+    bucket = ledger.map.of_account(1)
+    key = ledger.map.key(bucket)
+    with chores(exchange), server_of(ledger, bucket) as client:
+        eventually(lambda: waiting(exchange) == 0)
+        copy = client.dump(key)
+        ledger.hold("out", 1, 2, 300)
+        eventually(lambda: waiting(exchange) == 0)
+        sound = call("verify")
+        client.restore(key, 0, copy, replace=True)
+        lost = call("verify")
+        ledger.credit("second", 1, 2, 50)
+        eventually(lambda: waiting(exchange) == 0)
+        twice = call("verify", "--json")
+        number = struct.unpack("<QQ", client.hget(key, b"O"))[1]
+        sums = client.hget(key, b"T" + struct.pack("<I", 2))
+        client.hset(key, b"T" + struct.pack("<I", 2), struct.pack("<q", 1) + sums[8:])
+        record = struct.pack("<HBIIqI", 6, 1, 1, 2, 5, 0) + b"never"
+    with Look(target_of(exchange)) as look:
+        text = write_change_message(bucket, number + 3, 1, [record])
+        look.channel.basic_publish("", Topology(exchange.rabbit.prefix).ledger, text)
+    changed = json.loads(call("verify", "--json").stdout)["faults"]
+    ledger.close()
+
+    assert sound.exit_code == 0, sound.output
+    assert lost.exit_code == twice.exit_code == 1
+    assert "the bucket has made 1: its server has lost time" in lost.stdout.replace("\n", " ")
+    assert (
+        f"bucket {bucket}: change 1 is a hold of a withdrawal at first and a credit of a deposit at"
+        " offset 2: its server has lost time"
+    ) in json.loads(twice.stdout)["faults"]
+    assert f"bucket {bucket}: the stream lacks changes 2 to 4, at offset 3" in changed
+    assert any(f"bucket {bucket}, USDT: " in fault for fault in changed)
+
+
 def test_a_full_outbox_refuses_until_it_is_relayed(exchange: Any) -> None:
     """At its limit a bucket refuses deposits; once the relay has been there it takes them."""
-    import redis
-
     from nextrade.errors import LedgerUnavailable
     from nextrade.service.home.opening import open_ledger
 
     ledger = open_ledger(exchange)
     assert ledger.credit("first", 1, 2, 1000)
     bucket = ledger.map.of_account(1)
-    address = ledger.shards.placement.address_of(ledger.map, bucket)
-    host, _, port = address.rpartition(":")
-    client = (
-        redis.Redis(unix_socket_path=address)
-        if address.startswith("/")
-        else redis.Redis(host=host, port=int(port))
-    )
+    client = server_of(ledger, bucket)
     key = ledger.map.key(bucket)
     record = client.hget(key, b"o" + bytes(8))
     assert record is not None
