@@ -42,7 +42,8 @@ cdef enum:
     # A trade changes both assets of both accounts, and no event more.
     CELLS_OF_EVENT = 4
     # A grant of this or less is a refusal by its code, negative: whoever asked for it knows why.
-    FIRST_REASON = -128
+    # Codes of commands that are refused, by a book or by an exchange, are 32 and above.
+    FIRST_REASON = -32
     LAST_REASON = -255
 
 

@@ -50,6 +50,7 @@ def state_difference(expected: Any, actual: Any) -> str:
             "total", sorted(expected.totals().items()), sorted(actual.totals().items())
         )
         or first_difference("hash of book", expected.book_hashes(), actual.book_hashes())
+        or first_difference("client order id", expected.client_ids(), actual.client_ids())
     )
 
 
@@ -65,9 +66,9 @@ def one_by_one(steps: Sequence[Step]) -> list[Step]:
     apart: list[Step] = []
     for step in steps:
         apart += [
-            Batch(batch.partition, (command,), (tier,), (1,))
+            Batch(batch.partition, (command,), (tier,), (1,), batch.texts[at : at + 1])
             for batch in batches_of(step)
-            for command, tier in zip(batch.commands, batch.tiers, strict=True)
+            for at, (command, tier) in enumerate(zip(batch.commands, batch.tiers, strict=True))
         ]
         if isinstance(step, Money | Relist | Restart):
             apart.append(step)
@@ -87,4 +88,5 @@ def as_text(step: Step) -> str:
     if not isinstance(step, Batch):
         return repr(step)
     commands = ", ".join(as_code(command) for command in step.commands)
-    return f"Batch({step.partition}, ({commands},), {step.tiers}, {step.frames})"
+    texts = f", {step.texts}" if step.texts else ""
+    return f"Batch({step.partition}, ({commands},), {step.tiers}, {step.frames}{texts})"

@@ -5,6 +5,7 @@ before the next partition's. What an order pays is set for its account beforehan
 """
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from nextrade.errors import NexTradeError
@@ -12,11 +13,14 @@ from tests.model.compiled import command_array, event_list
 from tests.model.exchange_faces import NOTHING, Plain, real_listings
 from tests.model.exchange_settings import ASSETS
 from tests.model.exchange_streams import Batch, Money, Restart, Step
+from tests.oracle.codes import CommandKind
 from tests.oracle.exchange.exchange import MarketEvent, OpenHold
 from tests.oracle.exchange.listing import Listing
 from tests.oracle.records import Command
 
 ACCOUNTS = range(1, 9)
+PLACE = CommandKind.PLACE
+CHANGES = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE)
 
 
 def tier_of(account: int, listings: tuple[Listing, ...]) -> int:
@@ -37,6 +41,51 @@ def for_all_markets(steps: list[Step]) -> list[Step]:
     return joined
 
 
+TEXTS = [b"a", b"b", b"c", b"d", b"~" * 36]
+
+
+def with_ids(steps: list[Step], seed: int) -> list[Step]:
+    """The same batches with client order ids in them, over many days.
+
+    No order has an id that another one had: whose order is still open could not be said.
+    """
+    random = Random(seed)
+    fresh: dict[tuple[int, int], int] = {}
+    given = 0
+    hours, often, texts = random.choice([1, 5]), random.choice([0.3, 0.9]), TEXTS[: 1 + seed % 5]
+    named: list[Step] = []
+    for step in steps:
+        if not isinstance(step, Batch):
+            named.append(step)
+            continue
+        commands, own_texts = [], []
+        for command in step.commands:
+            text = random.choice(texts) if random.random() < often else None
+            if command.kind not in (PLACE, *CHANGES) or random.random() < 0.01:
+                text = None
+            place = command.market, command.order_id
+            if command.kind == PLACE and 0 < command.order_id < 2**32:
+                given += 1
+                fresh[place] = given
+            command = command._replace(order_id=fresh.get(place, command.order_id))
+            if text is not None and command.kind in CHANGES:
+                command = command._replace(order_id=0)
+            commands.append(later(command, hours))
+            own_texts.append(text)
+        named.append(step._replace(commands=tuple(commands), texts=tuple(own_texts)))
+    return named
+
+
+def later(command: Command, hours: int) -> Command:
+    """A command whose nanoseconds are hours; those that mean to be wrong stay so."""
+    times = {
+        name: getattr(command, name) * hours * 3600 * 10**9
+        for name in ("timestamp_ns", "expire_ns")
+        if 0 < getattr(command, name) < 10**5
+    }
+    return command._replace(**times)
+
+
 class PlainWhole(Plain):
     """The oracle, given commands of all markets at once."""
 
@@ -47,6 +96,10 @@ class PlainWhole(Plain):
     def process(self, *batches: Batch) -> list[MarketEvent]:
         (batch,) = batches
         listings = tuple(self.exchange.listings)
+        texts: list[bytes | None] = [None] * len(batch.commands)
+        if batch.texts:
+            commands, texts = self.exchange.client_ids.resolved(batch.commands, batch.texts)
+            batch = batch._replace(commands=tuple(commands))
         events: list[MarketEvent] = []
         for partition in sorted({listing.partition for listing in listings}):
             places = [
@@ -56,9 +109,12 @@ class PlainWhole(Plain):
             ]
             commands = [batch.commands[place] for place in places]
             tiers = [tier_of(command.owner, listings) for command in commands]
+            own_texts = [texts[place] for place in places]
             events += [
                 MarketEvent(market, event._replace(command=places[event.command]))
-                for market, event in self.exchange.process(partition, commands, tiers)
+                for market, event in self.exchange.process_named(
+                    partition, commands, tiers, own_texts
+                )
             ]
         return sorted(events, key=lambda happened: happened.event.command)
 
@@ -105,7 +161,8 @@ class Embedded:
 
     def process(self, *batches: Batch) -> list[MarketEvent]:
         (batch,) = batches
-        done = self.exchange.submit(command_array(list(batch.commands)))
+        ids = batch.texts or None
+        done = self.exchange.submit(command_array(list(batch.commands)), client_order_ids=ids)
         pairs = zip(done.markets.tolist(), event_list(done.events), strict=True)
         return [MarketEvent(*pair) for pair in pairs]
 
@@ -129,6 +186,11 @@ class Embedded:
     def book_hashes(self) -> list[int]:
         names = self.exchange.listings.market_names
         return [self.exchange.book(name).state_hash() for name in names]
+
+    def client_ids(self) -> list[tuple[int, bytes, int, int, int]]:
+        """Account, client order id, market and order of each that is taken, and since when."""
+        core = self.exchange._core
+        return sorted((*key, *kept) for key, kept in core.kept_ids.taken(core.clock_ns))
 
     def check(self) -> None:
         """Its own proof of money holds."""

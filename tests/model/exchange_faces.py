@@ -70,6 +70,11 @@ class Plain:
     def book_hashes(self) -> list[int]:
         return [book.state_hash() for book in self.exchange.books]
 
+    def client_ids(self) -> list[tuple[int, bytes, int, int, int]]:
+        """Account, client order id, market and order of each that is taken, and since when."""
+        taken = self.exchange.client_ids.taken(self.exchange.clock_ns)
+        return sorted((*key, *named) for key, named in taken.items())
+
     def check(self) -> None:
         checking.check(self.exchange)
 
@@ -193,6 +198,10 @@ class Real:
         accepted = plain is not self.plain
         self.plain = plain
         return accepted
+
+    def client_ids(self) -> list[tuple[int, bytes, int, int, int]]:
+        """A partition knows none."""
+        return []
 
     def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
         asked = self.partitions[batch.partition].reservations(command_array(list(batch.commands)))

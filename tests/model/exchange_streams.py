@@ -27,6 +27,8 @@ class Batch(NamedTuple):
     commands: tuple[Command, ...]
     tiers: tuple[int, ...]
     frames: tuple[int, ...]
+    texts: tuple[bytes | None, ...] = ()
+    """Of each command its client order id, if any has one."""
 
 
 class Together(NamedTuple):

@@ -6,12 +6,15 @@ import pytest
 
 from nextrade import Exchange
 from nextrade.errors import ExchangeError
+from nextrade.service.exchange import kept_ids
+from nextrade.service.exchange.kept_ids import KeptIds
 from tests.model.compiled import command_array
 from tests.model.exchange_comparing import as_text, difference, shortest
-from tests.model.exchange_embedded import Embedded, PlainWhole, for_all_markets
+from tests.model.exchange_embedded import Embedded, PlainWhole, for_all_markets, with_ids
 from tests.model.exchange_settings import Setting
-from tests.model.exchange_streams import Restart, Step, exchange_stream
-from tests.oracle.codes import CommandKind
+from tests.model.exchange_streams import Batch, Money, Restart, Step, exchange_stream
+from tests.oracle.codes import CommandKind, Reason
+from tests.oracle.exchange.codes import Refusal
 from tests.oracle.records import Command
 
 
@@ -19,6 +22,7 @@ def run(setting: Setting, steps: list[Step]) -> str:
     """Let oracle and exchange take all steps. Answers with the first difference."""
     with tempfile.TemporaryDirectory() as folder:
         plain, embedded = PlainWhole(setting.listings), Embedded(setting.listings, folder)
+        plain.exchange.client_ids.most = KeptIds.most
         for step in steps:
             found = difference(plain, embedded, step)
             if found:
@@ -27,10 +31,12 @@ def run(setting: Setting, steps: list[Step]) -> str:
     return found
 
 
-def agree(seed: int, commands: int) -> None:
+def agree(seed: int, commands: int, *, ids: bool = False) -> None:
     """Fail with the shortest list of steps if oracle and exchange differ."""
     setting, steps = exchange_stream(seed, commands)
     steps = [*for_all_markets(steps), Restart()]
+    if ids:
+        steps = with_ids(steps, seed)
     found = run(setting, steps)
     if found:
         few = shortest(steps, lambda tried: bool(run(setting, tried)))
@@ -49,6 +55,51 @@ def test_the_embedded_exchange_does_what_the_oracle_does(seed: int) -> None:
 def test_the_embedded_exchange_does_so_for_long(seed: int) -> None:
     """So they are over many long streams."""
     agree(seed, 1500)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_client_order_ids_are_those_of_the_oracle(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is refused for an id, and which ids are taken after each step, over many days and each
+    reopening of the path; in some streams there is room for few ids."""
+    monkeypatch.setattr(KeptIds, "most", [1_000_000, 6, 3][seed % 3])
+    monkeypatch.setattr(kept_ids, "_FEWEST_LOOKED_AT", [1024, 1, 2, 3][seed % 4])
+    agree(seed, 200, ids=True)
+
+
+def test_the_streams_hold_every_fate_of_an_id() -> None:
+    """Ids are refused for each reason, go when they are over, and come again."""
+    reasons: set[int] = set()
+    again = 0
+    for seed in range(6):
+        setting, steps = exchange_stream(seed, 200)
+        plain = PlainWhole(setting.listings)
+        plain.exchange.client_ids.most = [1_000_000, 6, 3][seed % 3]
+        holders: dict[tuple[int, bytes], int] = {}
+        for step in with_ids(for_all_markets(steps), seed):
+            if isinstance(step, Batch):
+                reasons |= {event.event.reason for event in plain.process(step)}
+            elif isinstance(step, Money):
+                plain.money(step)
+            for account, text, _, order, _ in plain.client_ids():
+                again += holders.setdefault((account, text), order) != order
+                holders[account, text] = order
+
+    assert reasons >= {
+        Reason.UNKNOWN_ORDER,
+        Refusal.DUPLICATE_CLIENT_ORDER_ID,
+        Refusal.TOO_MANY_CLIENT_ORDER_IDS,
+    }
+    assert again > 10
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(2000, 2200))
+def test_client_order_ids_are_so_for_long(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So they are over many long streams."""
+    monkeypatch.setattr(KeptIds, "most", [1_000_000, 20, 4][seed % 3])
+    agree(seed, 1500, ids=True)
 
 
 MALFORMED = [

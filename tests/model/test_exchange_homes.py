@@ -10,7 +10,7 @@ from nextrade.enums import OrderType
 from nextrade.errors import NexTradeError
 from nextrade.service.ledger import Ledger
 from tests.model.compiled import command_array
-from tests.model.exchange_embedded import ACCOUNTS, for_all_markets, tier_of
+from tests.model.exchange_embedded import ACCOUNTS, for_all_markets, tier_of, with_ids
 from tests.model.exchange_faces import real_listings
 from tests.model.exchange_settings import ASSETS, SETTINGS, Setting
 from tests.model.exchange_streams import Batch, ExchangeStream, Money, Step
@@ -48,7 +48,8 @@ def opened(setting: Setting, ledger: Ledger | None) -> Exchange:
 def did(exchange: Exchange, step: Step) -> tuple[object, ...]:
     """What a step gave: the bytes of its events, or the answer of a call, or its error."""
     if isinstance(step, Batch):
-        done = exchange.submit(command_array(list(step.commands)))
+        commands = command_array(list(step.commands))
+        done = exchange.submit(commands, client_order_ids=step.texts or None)
         return done.events.tobytes(), done.markets.tobytes()
     assert isinstance(step, Money)
     try:
@@ -65,12 +66,14 @@ def did(exchange: Exchange, step: Step) -> tuple[object, ...]:
         return (type(error).__name__,)
 
 
-def agree(shards: list, seed: int, commands: int) -> set[int]:
+def agree(shards: list, seed: int, commands: int, *, ids: bool = False) -> set[int]:
     """Fail at the first byte that differs; return the types of orders that came."""
     from nextrade.service.ledger.redis.scanning import all_balances
 
     setting = MODERATE[seed % len(MODERATE)]
     steps = for_all_markets(list(ExchangeStream(seed, setting).steps(commands)))
+    if ids:
+        steps = with_ids(steps, seed)
     ledger = founded(shards)
     memory, redis = opened(setting, None), opened(setting, ledger)
     types: set[int] = set()
@@ -89,6 +92,9 @@ def agree(shards: list, seed: int, commands: int) -> set[int]:
         for name in memory.listings.market_names:
             assert memory.book(name).state_hash() == redis.book(name).state_hash()
         assert memory.open_orders().tobytes() == redis.open_orders().tobytes()
+        assert [memory.inspect_account(one)["client_order_ids"] for one in ACCOUNTS] == [
+            redis.inspect_account(one)["client_order_ids"] for one in ACCOUNTS
+        ]
         assert proved(ledger, redis), f"seed {seed}"
     finally:
         ledger.close()
@@ -112,6 +118,12 @@ def proved(ledger: Any, exchange: Exchange) -> bool:
 def test_both_homes_do_the_same_byte_for_byte(shards: list, seed: int) -> None:
     """Events, markets, balances, totals, books, open orders and answers to every call."""
     agree(shards, seed, 150)
+
+
+@pytest.mark.parametrize("seed", range(10, 13))
+def test_both_homes_do_the_same_with_client_order_ids(shards: list, seed: int) -> None:
+    """Orders are refused for their ids, and changes find their orders by them, all the same."""
+    agree(shards, seed, 150, ids=True)
 
 
 def test_the_streams_hold_every_type_of_order(shards: list) -> None:

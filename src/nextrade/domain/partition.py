@@ -189,10 +189,10 @@ class Partition:
         """Run a batch for which ``granted[k]`` is now held for command k.
 
         That is the amount that ``reservations`` asked for, or -1 if it could not be had: then
-        the command gives one REJECTED event and changes nothing; or the code of a Refusal as a
-        negative number, for a command that is refused for that reason. ``tiers[k]`` is the fee tier
-        of the account at this moment; a new order keeps it. With ``levels`` the outcome says
-        how price levels changed, too.
+        the command gives one REJECTED event and changes nothing; or the code of a Refusal, or of a
+        Reason to refuse, as a negative number, for a command that is refused for that. ``tiers[k]``
+        is the fee tier of the account at this moment; a new order keeps it. With ``levels`` the
+        outcome says how price levels changed, too.
 
         Raises BatchPending while slices of an earlier batch are pending, for these go first;
         ValueError for a grant that was not asked for, BookBusy, and MemoryError; before

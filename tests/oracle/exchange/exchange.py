@@ -9,6 +9,7 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.records import Command, Event
 
 from .accounts import Accounts
+from .client_ids import ClientIds, Named, Text
 from .codes import NO_REFUSAL, Refusal
 from .door import Request, is_order, request_of
 from .holds import Holds
@@ -27,6 +28,8 @@ class Reserved(NamedTuple):
 
     request: Request
     granted: bool
+    refusal: int = NO_REFUSAL
+    """Why it may not even ask, for its name."""
 
 
 class OpenHold(NamedTuple):
@@ -49,6 +52,8 @@ class Exchange:
         self.accounts = Accounts()
         self.books = [Oracle() for _ in listings]
         self.holds = [Holds(listing, self.accounts) for listing in listings]
+        self.clock_ns = 0
+        self.client_ids = ClientIds(self)
 
     def requests(self, partition: int, commands: Sequence[Command]) -> list[Request]:
         """What each command must get held before it may run."""
@@ -71,11 +76,18 @@ class Exchange:
         """Run a batch for which everything was reserved."""
         events: list[MarketEvent] = []
         for position, command in enumerate(commands):
-            request, granted = reserved[position]
+            request, granted, refusal = reserved[position]
+            happened = (
+                [rejected(command, refusal)]
+                if refusal
+                else self.run(command, tiers[position], request, granted)
+            )
             events += [
-                MarketEvent(command.market, event._replace(command=position))
-                for event in self.run(command, tiers[position], request, granted)
+                MarketEvent(command.market, event._replace(command=position)) for event in happened
             ]
+        for _, event in events:
+            if event.kind != EventKind.REJECTED:
+                self.clock_ns = max(self.clock_ns, event.timestamp_ns)
         return events
 
     def process(
@@ -83,6 +95,36 @@ class Exchange:
     ) -> list[MarketEvent]:
         """Reserve for a whole batch, then run it."""
         return self.run_batch(commands, tiers, self.reserve(partition, commands))
+
+    def process_named(
+        self,
+        partition: int,
+        commands: Sequence[Command],
+        tiers: Sequence[int],
+        texts: Sequence[Text],
+    ) -> list[MarketEvent]:
+        """The same for commands of which some bring a name; of changes only unknown ones do."""
+        now_ns = self.client_ids.now(commands, texts)
+        new: dict[tuple[int, bytes], Named] = {}
+        reserved = []
+        requests = self.requests(partition, commands)
+        for command, text, request in zip(commands, texts, requests, strict=True):
+            asks = request.amount or (text and command.kind != CommandKind.PLACE)
+            refusal = NO_REFUSAL
+            if asks and not request.refusal:
+                refusal = self.client_ids.refusal(command, text, now_ns, new)
+            granted = (
+                not refusal
+                and not request.refusal
+                and self.accounts.set_aside(request.account, request.asset, request.amount)
+            )
+            if granted and text and request.amount:
+                new[command.owner, text] = Named(command.market, command.order_id, 0)
+            reserved.append(Reserved(request, granted, refusal))
+        events = self.run_batch(commands, tiers, reserved)
+        for key, named in new.items():
+            self.client_ids.orders[key] = named._replace(since_ns=self.clock_ns)
+        return events
 
     def run(self, command: Command, tier: int, request: Request, granted: bool) -> list[Event]:
         """Carry out one command for which everything is held, or say why not."""

@@ -17,6 +17,8 @@ from ...domain.postings import REQUEST_DTYPE
 from ...enums import CommandKind, EventKind
 from ...errors import BatchPending
 from ..ledger.protocol import Ledger
+from .kept_ids import KeptIds
+from .naming import reserve_named
 
 EPOCH = 1
 """The only one: an exchange in one process is never taken over."""
@@ -33,6 +35,8 @@ class State(NamedTuple):
     tiers: dict[int, int]
     highest_order_id: int
     clock_ns: int
+    kept_ids: bytes
+    """Client order ids; empty for none."""
 
 
 class Core:
@@ -64,6 +68,10 @@ class Core:
         self.tiers: dict[int, int] = {}
         self.highest_order_id = 0
         self.clock_ns = 0
+        self.kept_ids = KeptIds(self._is_open)
+
+    def _is_open(self, market: int, order_id: int) -> bool:
+        return order_id in self.partitions[int(self.partition_of[market])].book(market)
 
     def tiers_of(self, commands: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
         """The fee tier that each command's account has now."""
@@ -74,12 +82,18 @@ class Core:
         return np.array(tiers, dtype=np.uint8)[inverse]
 
     def run(
-        self, number: int, commands: npt.NDArray[np.void], tiers: npt.NDArray[np.uint8]
+        self,
+        number: int,
+        commands: npt.NDArray[np.void],
+        tiers: npt.NDArray[np.uint8],
+        names: npt.NDArray[np.void] | None = None,
     ) -> Outcome:
         """One batch of one partition: reserve, match, settle slice by slice.
 
-        The outcome is the whole one: events in the order of the commands, postings of one slice
-        after the other. Raises BatchPending if slices of an earlier batch wait for ``finish``.
+        ``names`` are client order ids (NAME_DTYPE): of new orders, and of changes whose order
+        nobody knows. The outcome is the whole one: events in the order of the commands, postings
+        of one slice after the other. Raises BatchPending if slices of an earlier batch wait for
+        ``finish``.
         """
         partition = self.partitions[number]
         if partition.pending:
@@ -90,12 +104,31 @@ class Core:
         requests = np.empty(len(commands), dtype=REQUEST_DTYPE)
         requests["account"], requests["asset"] = asked.account, asked.asset
         requests["amount"] = np.where(asked.refusal == 0, asked.amount, 0)
-        granted = self.ledger.reserve(number, EPOCH, batch, requests)
-        outcome = partition.process(commands, tiers, np.where(granted, requests["amount"], -1))
-        self._settle(number, outcome, [batch])
+        frames = [batch]
+        if names is None:
+            granted = self.ledger.reserve(number, EPOCH, batch, requests)
+            amounts = np.where(granted, requests["amount"], -1)
+        else:
+            amounts, frames, taken = reserve_named(
+                self.ledger,
+                self.kept_ids,
+                (number, EPOCH, batch),
+                commands,
+                requests,
+                asked.refusal != 0,
+                names,
+                self.clock_ns,
+            )
+        outcome = partition.process(commands, tiers, amounts)
+        self._settle(number, outcome, frames)
         self._note_ids(commands)
         self._note_time(outcome)
-        return joined([outcome, *self.finish(number)])
+        try:
+            return joined([outcome, *self.finish(number)])
+        finally:
+            # What has run has taken its ids, even if slices of it wait for the ledger.
+            if names is not None:
+                self.kept_ids.keep(taken, self.clock_ns)
 
     def finish(self, number: int) -> list[Outcome]:
         """Settle the slices of a partition's last batch that wait, each a batch of the ledger."""
@@ -140,6 +173,7 @@ class Core:
             dict(self.tiers),
             self.highest_order_id,
             self.clock_ns,
+            self.kept_ids.snapshot(),
         )
 
     def restore(self, state: State) -> None:
@@ -154,6 +188,8 @@ class Core:
         self.tiers = dict(state.tiers)
         self.highest_order_id = state.highest_order_id
         self.clock_ns = state.clock_ns
+        if state.kept_ids:
+            self.kept_ids.restore(state.kept_ids)
 
 
 def joined(slices: list[Outcome]) -> Outcome:

@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._book import OrderBook
+from ...domain.client_order_ids import checked_text
 from ...domain.listings import Listing
 from ...domain.units import DecimalText
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce
-from ...errors import ExchangeError
+from ...errors import DataError, ExchangeError
 from ..ledger.memory import MemoryLedger
 from .door import change_command, order_command
 from .machine import Machine, check_own_reference
-from .open_order import open_order_plain
+from .open_order import moment_text, open_order_plain
 from .placed import Placed
 from .records import TIER, plain
 
@@ -135,7 +136,8 @@ class Exchange(Machine):
         return accounts
 
     def inspect_account(self, account: int) -> dict[str, Any]:
-        """Balances, open orders and held withdrawals of an account, as plain values."""
+        """Balances, open orders, client order ids and held withdrawals of an account, as plain
+        values."""
         orders = self.open_orders()
         return {
             "account": account,
@@ -143,15 +145,16 @@ class Exchange(Machine):
             "balances": {
                 name: balance._asdict() for name, balance in self.balances(account).items()
             },
-            "orders": [self._order(row) for row in orders[orders["account"] == account]],
+            "orders": self._plain_orders(account, orders[orders["account"] == account]),
+            "client_order_ids": self._client_order_ids(account),
             "withdrawals": [hold for hold in self._holds() if hold["account"] == account],
         }
 
     def inspect_order(self, order_id: int) -> dict[str, Any]:
         """An open order as plain values; empty if there is none of this id."""
         orders = self.open_orders()
-        found = orders[orders["order_id"] == order_id]
-        return self._order(found[0]) if len(found) else {}
+        found = orders[orders["order_id"] == order_id][:1]
+        return self._plain_orders(int(found[0]["account"]), found)[0] if len(found) else {}
 
     def inspect_hold(self, reference: str) -> dict[str, Any]:
         """A held withdrawal as plain values; empty if nothing is held under the reference."""
@@ -171,9 +174,31 @@ class Exchange(Machine):
             for reference, account, asset, amount in self.ledger.open_holds()
         ]
 
-    def _order(self, row: np.void) -> dict[str, Any]:
-        number = int(self._core.partition_of[int(row["market"])])
-        return open_order_plain(self.listings, self._core.partitions[number], row)
+    def _client_order_ids(self, account: int) -> list[dict[str, Any]]:
+        """The client order ids of an account that are taken, oldest first."""
+        kept = self._core.kept_ids.of_account(account, self._now())
+        return [
+            {
+                "client_order_id": text.decode(),
+                "order": one.order_id,
+                "market": self.listings.market_names[one.market],
+                "partition": int(self._core.partition_of[one.market]),
+                "at": moment_text(one.kept_ns),
+            }
+            for text, one in kept.items()
+        ]
+
+    def _plain_orders(self, account: int, rows: npt.NDArray[np.void]) -> list[dict[str, Any]]:
+        """Open orders of an account as plain values, with the client order ids that they have."""
+        kept = self._core.kept_ids.of_account(account, self._core.clock_ns)
+        texts = {(one.market, one.order_id): text.decode() for text, one in kept.items()}
+        plain_orders = []
+        for row in rows:
+            key = market, _ = int(row["market"]), int(row["order_id"])
+            partition = self._core.partitions[int(self._core.partition_of[market])]
+            order = open_order_plain(self.listings, partition, row)
+            plain_orders.append(order | ({"client_order_id": texts[key]} if key in texts else {}))
+        return plain_orders
 
     # --- orders ----------------------------------------------------------------------------
 
@@ -194,14 +219,19 @@ class Exchange(Machine):
         self_trade: SelfTrade | str = SelfTrade.CANCEL_NEWEST,
         display: DecimalText | None = None,
         expire_ns: int = 0,
+        client_order_id: str | bytes | None = None,
     ) -> Placed:
         """Send one order and say what became of it.
 
         With a ``price`` it is a limit order, without one a market order for a ``quantity`` or an
         ``amount`` of quote currency; ``order_type`` chooses another. A market order that names
         no ``worst_price`` gets one from the market's collar around the best opposite price. An
-        order that is refused is answered with the reason, not raised. Raises UnitError for
-        text that is not exact in the market's steps.
+        order that is refused is answered with the reason, not raised.
+
+        ``client_order_id`` is the account's own name for the order, 1 to 36 printable ASCII
+        characters: sent again with the same one, it is refused with DUPLICATE_CLIENT_ORDER_ID
+        while the first one is open and for 24 hours after it was sent. Raises UnitError for
+        text that is not exact in the market's steps, DataError for an id that cannot be.
         """
         number = self.listings.market(market)
         listing = self.listings.listings[number]
@@ -224,41 +254,92 @@ class Exchange(Machine):
         command["order_id"] = self._core.highest_order_id + 1
         command["timestamp_ns"] = self._now()
         command["expire_ns"] = expire_ns
-        return Placed(self.submit(command), listing.market, int(command["order_id"][0]))
+        ids = None if client_order_id is None else [checked_text(client_order_id)]
+        done = self.submit(command, client_order_ids=ids)
+        return Placed(done, listing.market, int(command["order_id"][0]))
 
-    def cancel(self, account: int, market: str, order_id: int) -> Placed:
+    # Changes name their order by its id, or by ``client_order_id`` alone: then one that nobody
+    # knows is refused with UNKNOWN_ORDER. DataError for both, for none, and for one that cannot be.
+
+    def cancel(
+        self,
+        account: int,
+        market: str,
+        order_id: int | None = None,
+        *,
+        client_order_id: str | bytes | None = None,
+    ) -> Placed:
         """Take an open order out."""
         command = change_command(self._listing(market), CommandKind.CANCEL)
-        return self._change(account, market, order_id, command)
+        return self._change(account, market, command, order_id, client_order_id)
 
-    def reduce(self, account: int, market: str, order_id: int, quantity: DecimalText) -> Placed:
+    def reduce(
+        self,
+        account: int,
+        market: str,
+        order_id: int | None = None,
+        quantity: DecimalText | None = None,
+        *,
+        client_order_id: str | bytes | None = None,
+    ) -> Placed:
         """Take a quantity off an open order, which keeps its place."""
+        if quantity is None:
+            raise ExchangeError("a reduction needs a quantity")
         command = change_command(self._listing(market), CommandKind.REDUCE, quantity=quantity)
-        return self._change(account, market, order_id, command)
+        return self._change(account, market, command, order_id, client_order_id)
 
     def replace(
-        self, account: int, market: str, order_id: int, *, price: DecimalText, quantity: DecimalText
+        self,
+        account: int,
+        market: str,
+        order_id: int | None = None,
+        *,
+        price: DecimalText,
+        quantity: DecimalText,
+        client_order_id: str | bytes | None = None,
     ) -> Placed:
         """Give an open order another price and quantity left; a smaller one keeps its place."""
         book = self.book(market)
+        found = self._order_meant(account, order_id, client_order_id)
         command = change_command(
             self._listing(market),
             CommandKind.REPLACE,
-            side=Side(int(book.order(order_id)["side"])) if order_id in book else None,
+            side=Side(int(book.order(found)["side"])) if found in book else None,
             price=price,
             quantity=quantity,
         )
-        return self._change(account, market, order_id, command)
+        return self._change(account, market, command, order_id, client_order_id)
 
     def _listing(self, market: str) -> Listing:
         return self.listings.listings[self.listings.market(market)]
 
     def _change(
-        self, account: int, market: str, order_id: int, command: npt.NDArray[np.void]
+        self,
+        account: int,
+        market: str,
+        command: npt.NDArray[np.void],
+        order_id: int | None,
+        client_order_id: str | bytes | None,
     ) -> Placed:
+        found = self._order_meant(account, order_id, client_order_id)
         command["owner"], command["market"] = account, self.listings.market(market)
-        command["order_id"], command["timestamp_ns"] = order_id, self._now()
-        return Placed(self.submit(command), self._listing(market).market, order_id)
+        command["order_id"], command["timestamp_ns"] = found, self._now()
+        # One that nobody knows is to be refused for that and nothing else.
+        unknown = client_order_id is not None and not found
+        ids = [client_order_id] if unknown else None
+        done = self.submit(command, client_order_ids=ids)
+        return Placed(done, self._listing(market).market, found)
+
+    def _order_meant(
+        self, account: int, order_id: int | None, client_order_id: str | bytes | None
+    ) -> int:
+        """The id of the order that a change names, 0 if nobody knows its client order id."""
+        if (order_id is None) == (client_order_id is None):
+            raise DataError("name the order by an order id or by a client order id")
+        if client_order_id is not None:
+            return self.client_order(account, client_order_id)
+        assert order_id is not None
+        return order_id
 
     # --- looking ---------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from ...domain.client_order_ids import ClientOrderIds, checked_text, names_of, names_within
 from ...domain.listings import Listings
 from ...domain.listings_text import listings_of_plain
 from ...domain.partition import Outcome
@@ -24,8 +25,9 @@ from ..ledger.protocol import Ledger, check_call
 from ..listings_file import default_listings
 from .core import Core
 from .founding import check_same
+from .naming import resolve
 from .proof import Proof, prove
-from .records import BATCH, MONEY, batch_record, plain
+from .records import BATCH, MONEY, NAMED_BATCH, batch_record, named_batch_record, plain
 from .store import Store
 
 _OWN = re.compile(r"(deposit|transfer) [0-9]+")
@@ -180,7 +182,12 @@ class Machine:
         self._references += 1
         return f"{what} {self._references}"
 
-    def submit(self, commands: npt.NDArray[np.void]) -> Batch:
+    def submit(
+        self,
+        commands: npt.NDArray[np.void],
+        *,
+        client_order_ids: ClientOrderIds | None = None,
+    ) -> Batch:
         """Run a batch of COMMAND_DTYPE, times and ids in it, and return everything that happened.
 
         Each partition's commands are one batch of its own: all of them are reserved for, then
@@ -188,12 +195,21 @@ class Machine:
         durable beforehand. Refused commands are events of kind REJECTED with a Reason or
         Refusal. A REPLACE names the side of its order.
 
-        Raises TypeError for an array of another dtype, JournalError if the disk is full or
-        fails: then nothing of it has happened.
+        ``client_order_ids`` says of each command its client order id, None if it has none. A new
+        order is refused if another of its account has the same: one that is open, or was sent
+        within 24 hours by the times of the commands. A CANCEL, REDUCE or REPLACE with such an id
+        and no order id is about the order that has it; it is refused with UNKNOWN_ORDER where
+        none has.
+
+        Raises TypeError for an array of another dtype, DataError for a client order id that
+        cannot be, JournalError if the disk is full or fails: then nothing of it has happened.
         """
         if not isinstance(commands, np.ndarray) or commands.dtype != COMMAND_DTYPE:
             raise TypeError("a batch is an array of nextrade.COMMAND_DTYPE")
         commands = np.ascontiguousarray(commands)
+        names = None if client_order_ids is None else names_of(commands, client_order_ids)
+        if names is not None:
+            commands, names = resolve(commands, names, self._core.kept_ids, self._core.clock_ns)
         parts = self._by_partition(commands)
         tiers = self._core.tiers_of(commands)
         if self._closed:
@@ -202,12 +218,31 @@ class Machine:
             if self._store.read_only:
                 raise ExchangeError("this exchange is open to read only")
             for number, rows in parts:
-                self._store.journal.append(BATCH, batch_record(number, commands[rows], tiers[rows]))
+                own = None if names is None else _of_rows(names, rows)
+                if own is None:
+                    kind, record = BATCH, batch_record(number, commands[rows], tiers[rows])
+                else:
+                    kind = NAMED_BATCH
+                    record = named_batch_record(number, commands[rows], tiers[rows], own)
+                self._store.journal.append(kind, record)
             self._store.journal.commit()
-        outcomes = [
-            (self._core.run(number, commands[rows], tiers[rows]), rows) for number, rows in parts
-        ]
+        run = self._core.run
+        if names is None:
+            outcomes = [(run(number, commands[rows], tiers[rows]), rows) for number, rows in parts]
+        else:
+            outcomes = [
+                (run(number, commands[rows], tiers[rows], _of_rows(names, rows)), rows)
+                for number, rows in parts
+            ]
         return _joined(outcomes)
+
+    def client_order(self, account: int, client_order_id: str | bytes) -> int:
+        """The id of the order that an account's client order id stands for; 0 if it is free.
+
+        Raises DataError for an id that cannot be.
+        """
+        kept = self._core.kept_ids.find((account, checked_text(client_order_id)), self._now())
+        return 0 if kept is None else kept.order_id
 
     def _by_partition(
         self, commands: npt.NDArray[np.void]
@@ -237,13 +272,15 @@ class Machine:
         )
 
     def state_hash(self) -> int:
-        """A digest of all books, holds and balances: equal exchanges have equal ones."""
+        """A digest of books, holds, balances and client order ids: the same of equal exchanges."""
 
         digest = hashlib.blake2b(digest_size=8)
         for number in sorted(self._core.partitions):
             digest.update(self._core.partitions[number].state_hash().to_bytes(8, "little"))
         if isinstance(self.ledger, MemoryLedger):
             digest.update(self.ledger.state_hash().to_bytes(8, "little"))
+        if len(self._core.kept_ids):
+            digest.update(self._core.kept_ids.snapshot())
         return int.from_bytes(digest.digest(), "little")
 
     def verify(self, *, full: bool = False) -> Proof:
@@ -265,10 +302,19 @@ class Machine:
         assert isinstance(self.ledger, MemoryLedger)
         if again.ledger.state_hash() != self.ledger.state_hash():
             faults.append("the journal gives other balances than the ledger has")
+        if again.kept_ids.snapshot() != self._core.kept_ids.snapshot():
+            faults.append("the journal gives other client order ids than are kept")
         return Proof(proof.assets, True, (*proof.faults, *faults))
 
     def _now(self) -> int:
         return max(self._clock(), self._core.clock_ns)
+
+
+def _of_rows(
+    names: npt.NDArray[np.void], rows: npt.NDArray[np.int64] | slice
+) -> npt.NDArray[np.void] | None:
+    """The names of a partition's rows, None if none has one; a slice is all of them."""
+    return names if isinstance(rows, slice) else names_within(names, rows)
 
 
 def _joined(outcomes: list[tuple[Outcome, npt.NDArray[np.int64] | slice]]) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ...domain.listings import Listings
 from ...domain.partition import Partition
 from ...enums import Side
 
-__all__ = ["open_order_plain"]
+__all__ = ["moment_text", "open_order_plain"]
 
 
 def open_order_plain(listings: Listings, partition: Partition, row: np.void) -> dict[str, Any]:
@@ -30,3 +31,8 @@ def open_order_plain(listings: Listings, partition: Partition, row: np.void) -> 
         "tier": int(row["tier"]),
         "holds": f"{asset.text(int(row['held']))} {asset.name}",
     }
+
+
+def moment_text(time_ns: int) -> str:
+    """A time to the second, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).isoformat()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ...domain.protocol.frames import NAME_DTYPE
 from ...dtypes import COMMAND_DTYPE
 from ...errors import JournalDamaged
 
@@ -28,6 +29,10 @@ MONEY: Final = 3
 
 TIER: Final = 4
 """The fee tier of an account from now on: [account, tier]. JSON."""
+
+NAMED_BATCH: Final = 5
+"""A batch with client order ids: as BATCH, and behind it NAME_DTYPE records. These are of new
+orders, and of changes whose order nobody knew: such a change has no order id."""
 
 _HEAD = struct.Struct("<II")
 
@@ -49,6 +54,34 @@ def read_batch(payload: bytes) -> tuple[int, npt.NDArray[np.void], npt.NDArray[n
         raise JournalDamaged(f"a batch of {count} orders in {len(payload)} bytes")
     commands = np.frombuffer(payload, COMMAND_DTYPE, count, _HEAD.size).copy()
     return partition, commands, np.frombuffer(payload, np.uint8, count, tiers_at).copy()
+
+
+def named_batch_record(
+    partition: int,
+    commands: npt.NDArray[np.void],
+    tiers: npt.NDArray[np.uint8],
+    names: npt.NDArray[np.void],
+) -> bytes:
+    """The bytes of a NAMED_BATCH record."""
+    return batch_record(partition, commands, tiers) + names.tobytes()
+
+
+def read_named_batch(
+    payload: bytes,
+) -> tuple[int, npt.NDArray[np.void], npt.NDArray[np.uint8], npt.NDArray[np.void]]:
+    """Partition, commands, tiers and names of a NAMED_BATCH record; else JournalDamaged."""
+    if len(payload) < _HEAD.size:
+        raise JournalDamaged("a batch of orders without a head")
+    _, count = _HEAD.unpack_from(payload)
+    names_at = _HEAD.size + count * (COMMAND_DTYPE.itemsize + 1)
+    if len(payload) <= names_at or (len(payload) - names_at) % NAME_DTYPE.itemsize:
+        raise JournalDamaged(f"a batch of {count} orders with names in {len(payload)} bytes")
+    partition, commands, tiers = read_batch(payload[:names_at])
+    names = np.frombuffer(payload, NAME_DTYPE, offset=names_at).copy()
+    rows = names["row"].astype(np.int64)
+    if rows[-1] >= count or (np.diff(rows) <= 0).any():
+        raise JournalDamaged(f"a batch of {count} orders with names of others")
+    return partition, commands, tiers, names
 
 
 def plain(value: Any) -> bytes:

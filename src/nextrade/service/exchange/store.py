@@ -14,9 +14,25 @@ from ...platform.journal import Journal
 from ...platform.snapshots import Snapshots
 from ..ledger.memory import MemoryLedger
 from .core import MONEY_CALLS, Core, State
-from .records import BATCH, FOUNDED, MONEY, TIER, plain, read_batch, read_plain
+from .records import (
+    BATCH,
+    FOUNDED,
+    MONEY,
+    NAMED_BATCH,
+    TIER,
+    plain,
+    read_batch,
+    read_named_batch,
+    read_plain,
+)
 
 VERSION: Final = 1
+"""Of a founding."""
+
+SNAPSHOT_VERSION: Final = 2
+"""Of what a snapshot holds, told by its head: in version 1, whose head tells none, there are no
+client order ids."""
+
 _PART = struct.Struct("<Q")
 
 
@@ -113,11 +129,11 @@ class Store:
 
 def apply(core: Core, kind: int, payload: bytes) -> None:
     """Do again what a record says; raises what the call raised the first time."""
-    if kind == BATCH:
-        number, commands, tiers = read_batch(payload)
-        if number not in core.partitions:
-            raise JournalDamaged(f"orders for partition {number}, which the listings do not have")
-        core.run(number, commands, tiers)
+    if kind in (BATCH, NAMED_BATCH):
+        batch = (*read_batch(payload), None) if kind == BATCH else read_named_batch(payload)
+        if batch[0] not in core.partitions:
+            raise JournalDamaged(f"orders for partition {batch[0]}, which the listings do not have")
+        core.run(*batch)
     elif kind == MONEY:
         name, *arguments = read_plain(payload)
         if name not in MONEY_CALLS:
@@ -133,13 +149,14 @@ def apply(core: Core, kind: int, payload: bytes) -> None:
 def _packed(founded: bytes, ledger: MemoryLedger, state: State) -> Iterator[bytes]:
     head = plain(
         {
+            "version": SNAPSHOT_VERSION,
             "batches": state.batches,
             "tiers": sorted(state.tiers.items()),
             "highest_order_id": state.highest_order_id,
             "clock_ns": state.clock_ns,
         }
     )
-    for part in (founded, head, ledger.snapshot(), *state.partitions):
+    for part in (founded, head, ledger.snapshot(), state.kept_ids, *state.partitions):
         yield _PART.pack(len(part))
         yield part
 
@@ -160,6 +177,13 @@ def _parts(payload: bytes) -> list[bytes]:
 def _restored(listings: Listings, payload: bytes) -> Core:
     _, head, ledger, *partitions = _parts(payload)
     known = read_plain(head)
+    version = known.get("version", 1)
+    if version > SNAPSHOT_VERSION:
+        raise SnapshotError(
+            f"the snapshot of an exchange is of version {version}; this NexTrade reads up to"
+            f" {SNAPSHOT_VERSION}"
+        )
+    kept_ids = partitions.pop(0) if version > 1 else b""
     core = Core(listings, MemoryLedger.restore(ledger))
     core.restore(
         State(
@@ -168,6 +192,7 @@ def _restored(listings: Listings, payload: bytes) -> Core:
             dict(known["tiers"]),
             known["highest_order_id"],
             known["clock_ns"],
+            kept_ids,
         )
     )
     return core

@@ -12,12 +12,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from ...domain.client_order_ids import ClientOrderIds, names_of, names_within
 from ...domain.listings import Listings
 from ...domain.protocol.frames import TIER_DTYPE
 from ...domain.protocol.ids import Ids
 from ...enums import CommandKind, Reason
 from ...errors import BusLost
-from .client_orders import ClientOrderIds, ClientOrders, Lookup, names_of, names_within
+from .client_orders import ClientOrders, Lookup
 from .door import Door, checked
 from .lane import MOST_COMMANDS, Fate, Lane, OutFrame, Parcel
 from .ticket import Confirmed, Submission, Ticket

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...domain.client_order_ids import checked_text
 from ...domain.listings import Listings
 from ...dtypes import COMMAND_DTYPE
 from ...enums import CommandKind, OrderType, PostOnly, SelfTrade, Side, TimeInForce, TradingState
 from ...errors import DataError, ExchangeError, NexTradeError
 from ..exchange.door import change_command, order_command
-from .client_orders import checked_text
 from .scheduler import operator_command
 
 __all__ = ["NAME_TYPE", "in_words", "read_line", "read_lines", "read_named_line"]

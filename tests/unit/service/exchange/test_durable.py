@@ -11,7 +11,9 @@ import pytest
 from nextrade import Exchange, ExchangeError, errors
 from nextrade.domain.listings import Listings
 from nextrade.errors import LedgerError
+from nextrade.platform.journal import Journal
 from nextrade.service.exchange.core import Core
+from nextrade.service.exchange.records import BATCH, FOUNDED, MONEY, NAMED_BATCH, TIER
 
 from .markets import listings
 
@@ -34,7 +36,8 @@ def moves(seed: int, count: int) -> list[Move]:
         quantity = f"{draw.randint(1, 30) / 10}"
         order = draw.randint(1, number + 1)
         words = {"price": price, "quantity": quantity}
-        match draw.randint(0, 9):
+        name = f"c{draw.randint(1, 12)}"
+        match draw.randint(0, 12):
             case 0:
                 made.append(lambda e, m=market, a=account, o=order: e.cancel(a, m, o))
             case 1:
@@ -51,6 +54,16 @@ def moves(seed: int, count: int) -> list[Move]:
                 made.append(lambda e, n=number: e.capture(f"w{n - 3}"))
             case 5:
                 made.append(lambda e, a=account, n=number: e.set_tier(a, n % 2))
+            case 6 | 7:
+                made.append(
+                    lambda e, m=market, a=account, s=side, w=words, n=name: e.place(
+                        a, m, s, **w, client_order_id=n
+                    )
+                )
+            case 8:
+                made.append(
+                    lambda e, m=market, a=account, n=name: e.cancel(a, m, client_order_id=n)
+                )
             case _:
                 made.append(lambda e, m=market, a=account, s=side, w=words: e.place(a, m, s, **w))
     return made
@@ -91,6 +104,9 @@ def test_an_exchange_with_a_path_is_one_in_memory(tmp_path: Path, seed: int) -> 
             durable = Exchange(path=tmp_path, fsync=False, clock=lambda t=ticks: next(t))
         assert durable.ledger.totals().tolist() == memory.ledger.totals().tolist()
     assert durable.open_orders()["held"].tolist() == memory.open_orders()["held"].tolist()
+    for account in (1, 2, 3):
+        key = "client_order_ids"
+        assert durable.inspect_account(account)[key] == memory.inspect_account(account)[key]
     assert durable.verify(full=True).holds
     durable.close()
 
@@ -108,6 +124,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, list[i
         for move in moves(11, 70):
             attempt(exchange, move)
             states.append(exchange.state_hash())
+    with contextlib.closing(Journal(path / "journal", read_only=True)) as journal:
+        kinds = {record.kind for record in journal.read(1)}
+    assert kinds == {FOUNDED, BATCH, MONEY, TIER, NAMED_BATCH}
     return path, founded, states
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nextrade import COMMAND_DTYPE, EVENT_DTYPE, LEVEL_DTYPE, CommandKind, EventKind
+from nextrade.domain.client_order_ids import checked_text, names_of, names_within
 from nextrade.domain.postings import KEPT_ID_DTYPE
 from nextrade.domain.protocol.frames import NAME_DTYPE, FrameKind, decode, named_frame
 from nextrade.domain.protocol.messages import (
@@ -18,12 +19,7 @@ from nextrade.domain.protocol.messages import (
     write_messages,
 )
 from nextrade.errors import DataError
-from nextrade.service.gateway.client_orders import (
-    ClientOrders,
-    checked_text,
-    names_of,
-    names_within,
-)
+from nextrade.service.gateway.client_orders import ClientOrders
 from nextrade.service.gateway.facts import ArrivalNames, facts_of
 from nextrade.service.gateway.known import Reading
 from nextrade.service.gateway.lane import Lane, Parcel
