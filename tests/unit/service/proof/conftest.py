@@ -1,6 +1,7 @@
 """Servers for small exchanges."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,11 @@ def found(proof_servers: list) -> Iterator[Callable]:
     yield new
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def told(found: Callable) -> Any:
+    """An exchange with deposits of all accounts, all of them published."""
+    from .told import Told
+
+    return Told(found())

@@ -1,96 +1,14 @@
-"""Every fault of deposits, withdrawals and transfers that outboxes and the ledger's stream show.
-
-Buckets are on real servers; their stream is a list in this process, filled as a relay does.
-"""
+"""Every fault of deposits, withdrawals and transfers that outboxes and the ledger's stream show."""
 
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from nextrade.domain.protocol.changes import read_change_message, write_change_message
 
-ACCOUNT, OTHER, DOLLAR = 7, 8, 2
-NAMES = ("GOLD", "TIN", "DOLLAR")
-
-
-class Told:
-    """An exchange whose changes are all in a stream, and what may be done to them."""
-
-    def __init__(self, exchange: Any) -> None:
-        from nextrade.service.ledger.redis.outboxes import Outboxes
-
-        self.exchange, self.ledger = exchange, exchange.ledger
-        self.outboxes = Outboxes(self.ledger.shards)
-        self.bucket: int = self.ledger.map.of_account(ACCOUNT)
-        self.key = self.ledger.map.key(self.bucket)
-        self.stream: list[tuple[int, bytes]] = []
-        self.more: list[tuple[int, bytes]] = []
-        """What is published after the stream was opened."""
-        self.relay()
-
-    def relay(self, *, trim: bool = True) -> None:
-        """Publish what waits, a message for each bucket."""
-        for one in self.outboxes.read(range(self.ledger.map.buckets), 500):
-            self.publish(write_change_message(one.bucket, one.first, 1, one.records))
-            if trim:
-                self.outboxes.trim([(one.bucket, one.after)])
-
-    def publish(self, text: bytes) -> None:
-        """One more message."""
-        self.stream.append((len(self.stream), text))
-
-    def of_bucket(self) -> list[int]:
-        """Where the messages of our bucket are."""
-        return [
-            place
-            for place, (_, text) in enumerate(self.stream)
-            if read_change_message(text).bucket == self.bucket
-        ]
-
-    @property
-    def next(self) -> int:
-        """The number that the bucket's next change gets."""
-        with self.server() as client:
-            return int(struct.unpack("<QQ", client.hget(self.key, b"O"))[1])
-
-    def server(self) -> Any:
-        """A connection to the bucket's server."""
-        return self.exchange.at(self.bucket)
-
-    def saved(self) -> bytes:
-        """A copy of the bucket."""
-        with self.server() as client:
-            return bytes(client.dump(self.key))
-
-    def restore(self, copy: bytes) -> None:
-        """Back to this copy."""
-        with self.server() as client:
-            client.restore(self.key, 0, copy, replace=True)
-
-    @contextmanager
-    def open(self) -> Iterator[Any]:
-        """The stream, which goes on with ``more``."""
-        from nextrade.service.proof.changes import LedgerStream
-
-        last = self.stream[-1][0] if self.stream else -1
-        yield LedgerStream([*self.stream, *self.more], last)
-
-    def prove(self) -> Any:
-        """Prove it."""
-        from nextrade.service.ledger.redis.bucket_state import bucket_states
-        from nextrade.service.proof.changes import prove_changes
-
-        shards = self.ledger.shards
-        return prove_changes(shards, bucket_states(shards), self.open, NAMES.__getitem__)
-
-
-@pytest.fixture
-def told(found: Callable) -> Told:
-    """Deposits of all accounts, all of them published."""
-    return Told(found())
+from .told import ACCOUNT, DOLLAR, NAMES, OTHER, Told
 
 
 def test_what_is_sound(told: Told) -> None:
@@ -238,104 +156,6 @@ def _record(change: Any, asset: int | None = None) -> bytes:
     return head + change.reference.encode()
 
 
-# --- a server that came back with older data -----------------------------------------------------
-
-
-def test_a_number_that_stands_for_two_changes(told: Told) -> None:
-    """Both are named with their kinds, and where the second one is; sums tell how much it is."""
-    first, copy = told.next, told.saved()
-    told.ledger.hold("out", ACCOUNT, DOLLAR, 30)
-    told.relay()
-    told.restore(copy)
-    told.ledger.credit("in", ACCOUNT, DOLLAR, 5)
-    told.relay()
-    offset = told.stream[-1][0]
-    twice, *sums = told.prove().faults
-
-    assert twice == (
-        f"bucket {told.bucket}: change {first} is a hold of a withdrawal at first and a credit of a"
-        f" deposit at offset {offset}: its server has lost time"
-    )
-    assert [fault.split(" DOLLAR ")[1].split(",")[0] for fault in sums] == [
-        "available",
-        "held",
-        "outside",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("account", "amount", "name"), [(ACCOUNT, 6, "a"), (ACCOUNT, 5, "b"), (OTHER, 5, "a")]
-)
-def test_two_changes_of_one_kind(told: Told, account: int, amount: int, name: str) -> None:
-    """Another amount, reference or account is another change; the very same one is a repeat."""
-    first = told.next
-    records = [
-        struct.pack("<HBIIqI", 6, 1, *change, 0) + reference
-        for *change, reference in (
-            (ACCOUNT, DOLLAR, 5, b"a"),
-            (account, DOLLAR, amount, name.encode()),
-        )
-    ]
-    told.ledger.credit("a", ACCOUNT, DOLLAR, 5)
-    told.relay()
-    for record in records:
-        told.publish(write_change_message(told.bucket, first, 1, [record]))
-
-    assert told.prove().faults == [
-        f"bucket {told.bucket}: change {first} is a credit of a deposit at first and another credit"
-        f" of a deposit at offset {told.stream[-1][0]}: its server has lost time"
-    ]
-
-
-def test_a_number_whose_second_change_waits(told: Told) -> None:
-    """It is seen before a relay has published it."""
-    told.ledger.credit("one", ACCOUNT, DOLLAR, 5)
-    first, copy = told.next, told.saved()
-    told.ledger.hold("out", ACCOUNT, DOLLAR, 30)
-    told.relay()
-    offset = told.stream[-1][0]
-    told.restore(copy)
-    told.ledger.credit("in", ACCOUNT, DOLLAR, 5)
-
-    assert told.prove().faults == [
-        f"bucket {told.bucket}: change {first} is a hold of a withdrawal at offset {offset} and a"
-        " credit of a deposit in its outbox: its server has lost time"
-    ]
-
-
-def test_changes_that_the_bucket_has_not_made(told: Told) -> None:
-    """The stream tells more than there is: seen before any number is given a second time."""
-    told.ledger.credit("one", ACCOUNT, DOLLAR, 5)
-    copy = told.saved()
-    told.ledger.credit("two", ACCOUNT, DOLLAR, 5)
-    told.ledger.credit("three", ACCOUNT, DOLLAR, 5)
-    told.relay()
-    after = told.next
-    told.restore(copy)
-
-    assert told.prove().faults == [
-        f"bucket {told.bucket}: the ledger's stream tells {after} changes, and the bucket has made"
-        f" {after - 2}: its server has lost time"
-    ]
-
-
-def test_many_numbers_that_stand_for_two_changes(told: Told) -> None:
-    """Five are named, the others counted."""
-    first, copy = told.next, told.saved()
-    for amount in (5, 6):
-        told.restore(copy)
-        for number in range(12):
-            told.ledger.credit(f"in-{number}-{amount}", ACCOUNT, DOLLAR, amount)
-        told.relay()
-    faults = told.prove().faults
-
-    assert [f"change {first + at} is" in fault for at, fault in enumerate(faults[:5])] == [True] * 5
-    assert faults[5] == (
-        f"bucket {told.bucket}: 7 more of its changes are told twice with another content"
-    )
-    assert "DOLLAR available" in faults[6]
-
-
 # --- how far it is read --------------------------------------------------------------------------
 
 
@@ -359,6 +179,34 @@ def test_what_was_trimmed_after_the_bucket_was_read(told: Told) -> None:
     proof = prove_changes(told.ledger.shards, states, told.open, NAMES.__getitem__)
 
     assert (proof.faults, proof.remarks) == ([], [])
+    assert proof.added_up == told.ledger.map.buckets
+
+
+def test_what_was_trimmed_while_an_outbox_was_read(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of it before is in the stream too, and counted once."""
+    from nextrade.service.proof import changes
+
+    for name in "abc":
+        told.ledger.credit(name, ACCOUNT, DOLLAR, 5)
+    read_fields, reads = changes.read_fields, []
+
+    def read(*arguments: Any) -> Any:
+        fields = read_fields(*arguments)
+        if not reads:
+            told.relay()
+            told.ledger.credit("d", ACCOUNT, DOLLAR, 6)
+            told.relay()
+        reads.append(arguments)
+        return fields
+
+    monkeypatch.setattr(changes, "read_fields", read)
+    monkeypatch.setattr(changes, "_STEP", 1)
+    proof = told.prove()
+
+    assert (proof.faults, proof.waiting) == ([], 0)
+    assert len(reads) == 4  # three of the outbox, and its end: the stream tells more than was read
     assert proof.added_up == told.ledger.map.buckets
 
 
@@ -387,9 +235,26 @@ def test_a_late_copy_before_the_beginning(told: Told) -> None:
     for name in "abc":
         told.ledger.credit(name, ACCOUNT, DOLLAR, 5)
         told.relay()
-    told.stream = [(10, late), *((11 + at, text) for at, (_, text) in enumerate(told.stream[-2:]))]
+    left = [late, *(text for _, text in told.stream[-2:]), told.stream[-1][1]]
+    told.stream = list(enumerate(left, 10))
+    proof = told.prove()
 
-    assert told.prove().faults == []
+    assert (proof.faults, proof.repeats) == ([], 1)
+
+
+def test_a_gap_in_what_is_left_of_a_stream(told: Told) -> None:
+    """Only its oldest message may be a late copy: behind the second one nothing may be missing."""
+    first = told.next
+    told.stream.clear()
+    for name in "abcd":
+        told.ledger.credit(name, ACCOUNT, DOLLAR, 5)
+        told.relay()
+    left = [told.stream[place][1] for place in (0, 1, 3)]
+    told.stream = list(enumerate(left, 10))
+
+    assert told.prove().faults == [
+        f"bucket {told.bucket}: the stream lacks changes {first + 2} to {first + 2}, at offset 12"
+    ]
 
 
 def test_no_more_than_forty_faults(told: Told) -> None:
