@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from nextrade.errors import NexTradeError
+from nextrade.errors import ListingsRefused, NexTradeError
 from tests.model.compiled import command_array, event_list
-from tests.model.exchange_faces import NOTHING, Plain, real_listings
+from tests.model.exchange_faces import NOTHING, Plain, changed, next_listings, real_listings
 from tests.model.exchange_settings import ASSETS
-from tests.model.exchange_streams import Batch, Money, Restart, Step
+from tests.model.exchange_streams import Batch, Money, Relist, Restart, Step
 from tests.oracle.codes import CommandKind
 from tests.oracle.exchange.exchange import MarketEvent, OpenHold
 from tests.oracle.exchange.listing import Listing
@@ -32,7 +32,7 @@ def for_all_markets(steps: list[Step]) -> list[Step]:
     """Batches that run together become one."""
     joined: list[Step] = []
     for step in steps:
-        if isinstance(step, Money | Restart):
+        if isinstance(step, Money | Restart | Relist):
             joined.append(step)
             continue
         batches = (step,) if isinstance(step, Batch) else step
@@ -89,6 +89,10 @@ def later(command: Command, hours: int) -> Command:
 class PlainWhole(Plain):
     """The oracle, given commands of all markets at once."""
 
+    def __init__(self, listings: tuple[Listing, ...]) -> None:
+        super().__init__(listings)
+        self.founded = listings
+
     def partition_of(self, command: Command) -> int:
         listings = self.exchange.listings
         return listings[min(command.market, len(listings) - 1)].partition
@@ -108,7 +112,7 @@ class PlainWhole(Plain):
                 if self.partition_of(command) == partition
             ]
             commands = [batch.commands[place] for place in places]
-            tiers = [tier_of(command.owner, listings) for command in commands]
+            tiers = [tier_of(command.owner, self.founded) for command in commands]
             own_texts = [texts[place] for place in places]
             events += [
                 MarketEvent(market, event._replace(command=places[event.command]))
@@ -127,7 +131,7 @@ class Embedded:
     """``nextrade.Exchange`` in a folder."""
 
     def __init__(self, listings: tuple[Listing, ...], folder: str) -> None:
-        self.listings = real_listings(listings)
+        self.plain, self.listings = listings, real_listings(listings)
         self.path = Path(folder) / "exchange"
         self.restarts = 0
         self.exchange = self.open()
@@ -154,6 +158,19 @@ class Embedded:
             return call(*accounts, ASSETS[int(str(asset))], str(amount), reference=reference)
         except (NexTradeError, ValueError) as error:
             return type(error).__name__
+
+    def relist(self, step: Relist) -> bool:
+        """Whether the exchange goes on under other listings."""
+        plain = changed(self.plain, step)
+        if plain is None:
+            return False
+        listings = next_listings(self.exchange.listings, plain, step.market)
+        try:
+            self.exchange.relist(listings)
+        except ListingsRefused:
+            return False
+        self.plain = plain
+        return True
 
     def requests(self, batch: Batch) -> list[tuple[int, int, int, int]]:
         """Nobody asks an exchange what it will reserve."""

@@ -140,6 +140,23 @@ def units_of(listing: RealListing) -> tuple[int, int]:
     return listing.market.base_units_per_lot, listing.market.quote_units_per_tick_lot
 
 
+def next_listings(
+    current: Any, plain: tuple[Listing, ...], market: int, names: tuple[str, ...] = MARKETS
+) -> Any:
+    """The version behind the current one, as ``plain`` says, in which one market is changed."""
+    made = real_listings(plain, (*names, "NEW"))
+    version = current.version + 1
+    kept = dict(enumerate(current.listings))
+    markets = [
+        replace(now, units_version=kept[at].units_version if at in kept else version)
+        for at, now in enumerate(made.listings)
+    ]
+    before, now = kept.get(market), markets[market]
+    if before is not None and units_of(before) != units_of(now):
+        markets[market] = replace(now, units_version=version)
+    return Listings(made.assets, tuple(markets), version)
+
+
 class Real:
     """The package: a Partition for each queue over one MemoryLedger, frames reserved one by one."""
 
@@ -172,19 +189,9 @@ class Real:
         plain = changed(self.plain, step)
         if plain is None:
             return False
-        made = real_listings(plain, (*self.names, "NEW"))
-        version = self.listings.version + 1
-        kept = dict(enumerate(self.listings.listings))
-        markets = [
-            replace(now, units_version=kept[at].units_version if at in kept else version)
-            for at, now in enumerate(made.listings)
-        ]
-        before = kept.get(step.market)
-        now = markets[step.market]
-        if before is not None and units_of(before) != units_of(now):
-            markets[step.market] = replace(now, units_version=version)
-        listings = Listings(made.assets, tuple(markets), version)
-        own = now.partition
+        listings = next_listings(self.listings, plain, step.market, self.names)
+        version = listings.version
+        own = listings.listings[step.market].partition
         try:
             self.partitions[own].relist(listings)
         except ListingsRefused:

@@ -31,9 +31,9 @@ def run(setting: Setting, steps: list[Step]) -> str:
     return found
 
 
-def agree(seed: int, commands: int, *, ids: bool = False) -> None:
+def agree(seed: int, commands: int, *, ids: bool = False, relisting: bool = False) -> None:
     """Fail with the shortest list of steps if oracle and exchange differ."""
-    setting, steps = exchange_stream(seed, commands)
+    setting, steps = exchange_stream(seed, commands, relisting)
     steps = [*for_all_markets(steps), Restart()]
     if ids:
         steps = with_ids(steps, seed)
@@ -66,6 +66,20 @@ def test_client_order_ids_are_those_of_the_oracle(
     monkeypatch.setattr(KeptIds, "most", [1_000_000, 6, 3][seed % 3])
     monkeypatch.setattr(kept_ids, "_FEWEST_LOOKED_AT", [1024, 1, 2, 3][seed % 4])
     agree(seed, 200, ids=True)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_embedded_exchange_goes_on_under_other_listings(seed: int) -> None:
+    """Events, money, books and client order ids are those of the oracle, whatever changes between
+    batches, and after each reopening of the path with the listings that it was founded with."""
+    agree(seed, 150, ids=True, relisting=True)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(3000, 3100))
+def test_other_listings_agree_for_long(seed: int) -> None:
+    """So they are over many long streams."""
+    agree(seed, 1000, ids=True, relisting=True)
 
 
 def test_the_streams_hold_every_fate_of_an_id() -> None:

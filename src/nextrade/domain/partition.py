@@ -22,7 +22,7 @@ from ..errors import BatchPending, InvariantError, ListingsRefused, SnapshotErro
 from .listings import Listings
 from .partition_snapshot import Contents, pack, units_of, unpack
 from .postings import POSTING_DTYPE
-from .relisting import check_change, new_units, rescaled_price
+from .relisting import check_change, new_units, rescaled_price, some_of
 from .slices import check_slices
 
 __all__ = [
@@ -74,7 +74,6 @@ class Reservations(NamedTuple):
     refusal: npt.NDArray[np.uint8]
 
 
-_MOST_NAMED = 10
 _NO_LEVELS = np.empty(0, LEVEL_DTYPE)
 _NO_MARKETS = np.empty(0, np.uint32)
 for _empty in (_NO_LEVELS, _NO_MARKETS):
@@ -189,10 +188,10 @@ class Partition:
         """Run a batch for which ``granted[k]`` is now held for command k.
 
         That is the amount that ``reservations`` asked for, or -1 if it could not be had: then
-        the command gives one REJECTED event and changes nothing; or the code of a Refusal, or of a
-        Reason to refuse, as a negative number, for a command that is refused for that. ``tiers[k]``
-        is the fee tier of the account at this moment; a new order keeps it. With ``levels`` the
-        outcome says how price levels changed, too.
+        the command gives one REJECTED event and changes nothing; or a Refusal, or a Reason to
+        refuse, as a negative number, for a command that is refused for that. ``tiers[k]`` is the
+        fee tier of the account now; a new order keeps it. With ``levels`` the outcome says how
+        price levels changed.
 
         Raises BatchPending while slices of an earlier batch are pending, for these go first;
         ValueError for a grant that was not asked for, BookBusy, and MemoryError; before
@@ -221,24 +220,10 @@ class Partition:
 
         Rates of fees hold for trades, limits for orders from now on. A market whose tick or lot
         changes begins with an empty book in its phase, with its last price if that is a whole
-        number of the new ticks. Raises ListingsRefused, before anything is changed, if the
-        listings may not change so (``check_change``) or such a market has open orders; and
-        BatchPending.
+        number of the new ticks. Raises, before anything is changed, ListingsRefused if that may
+        not be (``check_change``) or such a market has open orders; and BatchPending.
         """
-        check_change(self.listings, listings)
-        self._settlement.check_running()
-        if self.pending:
-            raise BatchPending(f"{self.pending} slices of the last batch wait and go first")
-        changed = {at for at in new_units(self.listings, listings) if at in self.markets}
-        for market in sorted(changed):
-            owners = sorted(set(self.book(market).orders()["owner"].tolist()))
-            if owners:
-                some = ", ".join(map(str, owners[:_MOST_NAMED]))
-                more = f" and {len(owners) - _MOST_NAMED} more" * (len(owners) > _MOST_NAMED)
-                raise ListingsRefused(
-                    f"{self.listings.market_names[market]} has open orders, which are counted in"
-                    f" its tick and lot: those of account {some}{more}"
-                )
+        changed = self.check_relist(listings)
         books = [
             self._in_new_units(market, listings) if market in changed else book
             for market, book in zip(self.markets, self._books, strict=True)
@@ -249,6 +234,21 @@ class Partition:
         settlement.load(self.open_orders())
         self.listings, self.markets = listings, markets
         self._books, self._settlement = books, settlement
+
+    def check_relist(self, listings: Listings) -> set[int]:
+        """Raise what ``relist`` would raise; else return its markets whose tick or lot changes."""
+        check_change(self.listings, listings)
+        self._settlement.check_running()
+        if self.pending:
+            raise BatchPending(f"{self.pending} slices of the last batch wait and go first")
+        changed = {at for at in new_units(self.listings, listings) if at in self.markets}
+        for market in sorted(changed):
+            if owners := sorted(set(self.book(market).orders()["owner"].tolist())):
+                raise ListingsRefused(
+                    f"{self.listings.market_names[market]} has open orders, which are counted in"
+                    f" its tick and lot: those of account {some_of(owners)}"
+                )
+        return changed
 
     def _in_new_units(self, market: int, listings: Listings) -> OrderBook:
         """An empty book in the phase and at the time of this one."""

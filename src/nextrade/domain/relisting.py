@@ -7,19 +7,29 @@ order of the market is open. Fees and limits may change at any moment.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from ..errors import ListingsRefused
 from .listings import Listing, Listings
 from .units import INT64_MAX
 
-__all__ = ["MOST_ASSETS", "MOST_PARTITION_MARKETS", "check_change", "new_units", "rescaled_price"]
+__all__ = [
+    "MOST_ASSETS",
+    "MOST_PARTITION_MARKETS",
+    "check_change",
+    "new_units",
+    "rescaled_price",
+    "some_of",
+]
 
 MOST_ASSETS: Final = 65_535
 """Assets that an exchange can have: their numbers are kept in 16 bits by the ledger's totals."""
 
 MOST_PARTITION_MARKETS: Final = 128
 """Markets of one partition: the id of a scheduled command has seven bits for them."""
+
+_MOST_NAMED = 10
 
 
 def check_change(old: Listings, new: Listings) -> None:
@@ -87,3 +97,9 @@ def rescaled_price(price_ticks: int, before: Listing, now: Listing) -> int:
     lot, tick_lot = _units(now)
     ticks, rest = divmod(price_ticks * tick_lot_before * lot, lot_before * tick_lot)
     return 0 if rest or ticks > INT64_MAX else ticks
+
+
+def some_of(accounts: Sequence[int]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(accounts) - _MOST_NAMED} more" * (len(accounts) > _MOST_NAMED)
+    return ", ".join(map(str, accounts[:_MOST_NAMED])) + more

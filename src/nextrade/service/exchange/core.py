@@ -15,7 +15,7 @@ from ...domain.listings import Listings
 from ...domain.partition import EVENT_LIMIT, POSTING_LIMIT, Outcome, Partition
 from ...domain.postings import REQUEST_DTYPE
 from ...enums import CommandKind, EventKind
-from ...errors import BatchPending
+from ...errors import BatchPending, ListingsRefused
 from ..ledger.protocol import Ledger
 from .kept_ids import KeptIds
 from .naming import reserve_named
@@ -54,7 +54,7 @@ class Core:
         posting_limit: int = POSTING_LIMIT,
         event_limit: int = EVENT_LIMIT,
     ) -> None:
-        self.listings = listings
+        self.founded = self.listings = listings
         self.ledger = ledger
         self._limits = {"posting_limit": posting_limit, "event_limit": event_limit}
         numbers = sorted({listing.partition for listing in listings.listings})
@@ -62,9 +62,7 @@ class Core:
             number: Partition(listings, number, **self._limits) for number in numbers
         }
         self.batches = {number: ledger.open_partition(number, EPOCH) for number in numbers}
-        self.partition_of = np.array(
-            [listing.partition for listing in listings.listings], dtype=np.uint32
-        )
+        self.partition_of = _partition_of(listings)
         self.tiers: dict[int, int] = {}
         self.highest_order_id = 0
         self.clock_ns = 0
@@ -159,6 +157,28 @@ class Core:
         ids = ids[ids < 1 << 62]
         self.highest_order_id = max(self.highest_order_id, int(ids.max(initial=0)))
 
+    def check_relist(self, listings: Listings) -> None:
+        """Raise what ``relist`` would raise."""
+        if listings == self.listings:
+            return
+        if listings.version == self.listings.version:
+            raise ListingsRefused(f"version {listings.version} of the listings is another one")
+        for partition in self.partitions.values():
+            partition.check_relist(listings)
+
+    def relist(self, listings: Listings) -> None:
+        """Go on under the next listings; what is so already is left.
+
+        All partitions are asked before the first of them changes. Raises what
+        ``Partition.relist`` raises, and ListingsRefused for others of the same version.
+        """
+        self.check_relist(listings)
+        if listings == self.listings:
+            return
+        for partition in self.partitions.values():
+            partition.relist(listings)
+        self.listings, self.partition_of = listings, _partition_of(listings)
+
     def money(self, name: str, *arguments: Any) -> bool:
         """One call of the ledger beside the batches."""
         call: Callable[..., bool] = getattr(self.ledger, name)
@@ -190,6 +210,10 @@ class Core:
         self.clock_ns = state.clock_ns
         if state.kept_ids:
             self.kept_ids.restore(state.kept_ids)
+
+
+def _partition_of(listings: Listings) -> npt.NDArray[np.uint32]:
+    return np.array([one.partition for one in listings.listings], dtype=np.uint32)
 
 
 def joined(slices: list[Outcome]) -> Outcome:

@@ -50,9 +50,10 @@ class Exchange(Machine):
     those of the listings, amounts are exact decimal text, accounts are numbers from 1 on.
     ``read_only`` takes no lock and changes nothing; ``check=False`` opens what contradicts itself,
     for ``verify`` to say where. ``clock`` gives nanoseconds for orders placed one by one; a
-    clock that steps back stands still. Raises ExchangeError if the path was founded with other
-    listings or its state
-    contradicts itself, JournalLocked, JournalDamaged and JournalError from its files.
+    clock that steps back stands still. A path keeps its listings itself once ``relist`` has
+    changed them; it may still be opened with those that it was founded with. Raises ExchangeError
+    if the listings given were never those of the path or its state contradicts itself,
+    JournalLocked, JournalDamaged and JournalError from its files.
     """
 
     # --- money -----------------------------------------------------------------------------

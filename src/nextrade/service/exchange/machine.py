@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ...domain.client_order_ids import ClientOrderIds, checked_text, names_of, names_within
 from ...domain.listings import Listings
-from ...domain.listings_text import listings_of_plain
+from ...domain.listings_text import pack_listings
 from ...domain.partition import Outcome
 from ...dtypes import COMMAND_DTYPE, EVENT_DTYPE
 from ...errors import ExchangeError, ReferenceReused
@@ -24,10 +24,10 @@ from ..ledger.memory import MemoryLedger
 from ..ledger.protocol import Ledger, check_call
 from ..listings_file import default_listings
 from .core import Core
-from .founding import check_same
+from .founding import check_given
 from .naming import resolve
 from .proof import Proof, prove
-from .records import BATCH, MONEY, NAMED_BATCH, batch_record, named_batch_record, plain
+from .records import BATCH, LISTINGS, MONEY, NAMED_BATCH, batch_record, named_batch_record, plain
 from .store import Store
 
 _OWN = re.compile(r"(deposit|transfer) [0-9]+")
@@ -84,18 +84,14 @@ class Machine:
     ) -> None:
         store = Store(path, fsync=fsync, read_only=read_only)
         try:
-            founded = store.founded()
-            if founded is None:
+            is_new = store.is_new
+            if is_new:
                 if read_only:
                     raise ExchangeError(f"{path}: no exchange was founded here")
-                listings = default_listings() if listings is None else listings
-                store.found(listings)
-            else:
-                own = listings_of_plain(founded["listings"])
-                if listings is not None:
-                    check_same(own, listings, str(path))
-                listings = own
-            self._core = store.recover(listings)
+                store.found(default_listings() if listings is None else listings)
+            self._core = store.recover()
+            if listings is not None and not is_new:
+                check_given(self._core.founded, self._core.listings, listings, str(path))
             proof = prove(self._core, full=True)
             if check and not proof.holds:
                 raise ExchangeError(
@@ -130,7 +126,7 @@ class Machine:
         """
         if self._store is None:
             raise ExchangeError("an exchange without a path has nowhere to keep a snapshot")
-        self._store.write_snapshot(self._core, self.listings)
+        self._store.write_snapshot(self._core)
 
     @property
     def remarks(self) -> list[str]:
@@ -146,6 +142,20 @@ class Machine:
     def ledger(self) -> Ledger:
         """The balances. Look at them only."""
         return self._core.ledger
+
+    def relist(self, listings: Listings) -> None:
+        """Go on under the next version of the listings; those that hold already change nothing.
+
+        The version is one more, assets and markets keep their places and new ones go to the end,
+        in partitions that are there. Fees hold for trades, limits for orders from now on; a
+        market whose tick or lot changes has no open order, begins with an empty book in its
+        phase, and its ``units_version`` is the new version. Raises ListingsRefused for what may
+        not be: then nothing has changed.
+        """
+        self._core.check_relist(listings)
+        if listings != self.listings:
+            self._record(LISTINGS, pack_listings(listings))
+            self._core.relist(listings)
 
     def _record(self, kind: int, payload: bytes) -> None:
         """Write down what is about to happen; if that fails it does not happen."""
@@ -279,6 +289,8 @@ class Machine:
             digest.update(self._core.partitions[number].state_hash().to_bytes(8, "little"))
         if isinstance(self.ledger, MemoryLedger):
             digest.update(self.ledger.state_hash().to_bytes(8, "little"))
+        if self.listings.version > 1:
+            digest.update(pack_listings(self.listings))
         if len(self._core.kept_ids):
             digest.update(self._core.kept_ids.snapshot())
         return int.from_bytes(digest.digest(), "little")
@@ -292,7 +304,7 @@ class Machine:
         proof = prove(self._core, full=full)
         if not full or self._store is None or self._store.journal.first != 1:
             return proof
-        again = self._store.recover(self.listings, from_start=True)
+        again = self._store.recover(from_start=True)
         faults = [
             f"partition {number}: the journal gives another state than the books have"
             for number, partition in self._core.partitions.items()
@@ -302,6 +314,8 @@ class Machine:
         assert isinstance(self.ledger, MemoryLedger)
         if again.ledger.state_hash() != self.ledger.state_hash():
             faults.append("the journal gives other balances than the ledger has")
+        if again.listings != self.listings:
+            faults.append("the journal gives other listings than hold")
         if again.kept_ids.snapshot() != self._core.kept_ids.snapshot():
             faults.append("the journal gives other client order ids than are kept")
         return Proof(proof.assets, True, (*proof.faults, *faults))

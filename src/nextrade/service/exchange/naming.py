@@ -111,12 +111,14 @@ def reserve_named(
         frame = _FURTHER_FRAMES + len(frames) if frames else batch
         granted[start:end] = ledger.reserve(partition, epoch, frame, requests[start:end])
         frames.append(frame)
-        taken.update({key: row for key, row in asked.items() if granted[row]})
+        had = granted[list(asked.values())].tolist()
+        taken.update(pair for pair, got in zip(asked.items(), had, strict=True) if got)
         asked.clear()
         start = end
 
-    for row, text in asking.tolist():
-        key = int(commands["owner"][row]), text
+    owners = commands["owner"][asking["row"]].tolist()
+    for (row, text), owner in zip(asking.tolist(), owners, strict=True):
+        key = owner, text
         # What becomes of this one depends on whether those before it have the money.
         if asked and (key in asked or len(taken) + len(asked) >= room):
             ask(row)
@@ -129,10 +131,13 @@ def reserve_named(
             continue
         requests["amount"][row] = 0
     ask(len(commands))
-    markets, order_ids = commands["market"], commands["order_id"]
+    rows = np.array(list(taken.values()), np.intp)
+    orders = zip(
+        commands["market"][rows].tolist(), commands["order_id"][rows].tolist(), strict=True
+    )
     amounts = np.where(granted, requests["amount"], -1)
     return Named(
         np.where(codes != 0, codes, amounts),
         frames,
-        {key: (int(markets[row]), int(order_ids[row])) for key, row in taken.items()},
+        dict(zip(taken, orders, strict=True)),
     )

@@ -34,6 +34,9 @@ NAMED_BATCH: Final = 5
 """A batch with client order ids: as BATCH, and behind it NAME_DTYPE records. These are of new
 orders, and of changes whose order nobody knew: such a change has no order id."""
 
+LISTINGS: Final = 6
+"""The listings from now on, as domain/listings_text.py packs them."""
+
 _HEAD = struct.Struct("<II")
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ...domain.listings import Listings
-from ...domain.listings_text import listings_to_plain
+from ...domain.listings_text import (
+    listings_of_plain,
+    listings_to_plain,
+    pack_listings,
+    unpack_listings,
+)
 from ...errors import JournalDamaged, JournalError, NexTradeError, SnapshotError
 from ...platform.journal import Journal
 from ...platform.snapshots import Snapshots
@@ -17,6 +22,7 @@ from .core import MONEY_CALLS, Core, State
 from .records import (
     BATCH,
     FOUNDED,
+    LISTINGS,
     MONEY,
     NAMED_BATCH,
     TIER,
@@ -29,9 +35,9 @@ from .records import (
 VERSION: Final = 1
 """Of a founding."""
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
 """Of what a snapshot holds, told by its head: in version 1, whose head tells none, there are no
-client order ids."""
+client order ids; up to version 2 there are no listings but those of the founding."""
 
 _PART = struct.Struct("<Q")
 
@@ -60,14 +66,13 @@ class Store:
         """What opening found and mended."""
         return [*self.journal.remarks, *self.snapshots.remarks]
 
-    def founded(self) -> dict[str, Any] | None:
-        """What the exchange was founded with; None if the folder is new."""
-        newest = self.snapshots.newest()
-        if newest is not None:
-            founded: dict[str, Any] = read_plain(_parts(newest.payload)[0])
-            return founded
-        if self.journal.last < 1:
-            return None
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was founded here yet."""
+        return self.snapshots.newest() is None and self.journal.last < 1
+
+    def _founded(self) -> Listings:
+        """What the first record of the journal says."""
         if self.journal.first != 1:
             raise JournalDamaged(
                 f"{self.path}: the journal begins with record {self.journal.first}, and no"
@@ -76,8 +81,7 @@ class Store:
         first = next(self.journal.read(1))
         if first.kind != FOUNDED:
             raise JournalDamaged(f"{self.path}: the journal does not begin with a founding")
-        found: dict[str, Any] = read_plain(first.payload)
-        return found
+        return listings_of_plain(read_plain(first.payload)["listings"])
 
     def found(self, listings: Listings) -> None:
         """Begin: the first record says what is traded here."""
@@ -86,15 +90,16 @@ class Store:
         )
         self.journal.commit()
 
-    def recover(self, listings: Listings, *, from_start: bool = False) -> Core:
+    def recover(self, *, from_start: bool = False) -> Core:
         """The state after the last committed record.
 
         ``from_start`` leaves snapshots out and replays the whole journal, if it is all there.
         """
-        core, position = Core(listings, MemoryLedger()), 0
         newest = None if from_start else self.snapshots.newest()
-        if newest is not None:
-            core, position = _restored(listings, newest.payload), newest.position
+        if newest is None:
+            core, position = Core(self._founded(), MemoryLedger()), 0
+        else:
+            core, position = _restored(newest.payload), newest.position
             if position > self.journal.last:
                 raise JournalDamaged(
                     f"{self.path}: the snapshot holds record {position}, the journal ends with"
@@ -117,12 +122,11 @@ class Store:
                 # The ledger refused it when it was recorded, and refuses it again.
         return core
 
-    def write_snapshot(self, core: Core, listings: Listings) -> None:
+    def write_snapshot(self, core: Core) -> None:
         """Keep the state, begin a new segment, and drop what two snapshots cover."""
         assert isinstance(core.ledger, MemoryLedger)
         self.journal.rotate()
-        founded = plain({"version": VERSION, "listings": listings_to_plain(listings)})
-        self.snapshots.write(self.journal.last, _packed(founded, core.ledger, core.state()))
+        self.snapshots.write(self.journal.last, _packed(core, core.ledger))
         oldest = self.snapshots.positions[0]
         self.journal.drop_before(oldest + 1)
 
@@ -142,11 +146,15 @@ def apply(core: Core, kind: int, payload: bytes) -> None:
     elif kind == TIER:
         account, tier = read_plain(payload)
         core.tiers[account] = tier
+    elif kind == LISTINGS:
+        core.relist(unpack_listings(payload))
     elif kind != FOUNDED:
         raise JournalDamaged(f"a record of unknown kind {kind}; it may be of a newer version")
 
 
-def _packed(founded: bytes, ledger: MemoryLedger, state: State) -> Iterator[bytes]:
+def _packed(core: Core, ledger: MemoryLedger) -> Iterator[bytes]:
+    founded = plain({"version": VERSION, "listings": listings_to_plain(core.founded)})
+    state = core.state()
     head = plain(
         {
             "version": SNAPSHOT_VERSION,
@@ -156,7 +164,9 @@ def _packed(founded: bytes, ledger: MemoryLedger, state: State) -> Iterator[byte
             "clock_ns": state.clock_ns,
         }
     )
-    for part in (founded, head, ledger.snapshot(), state.kept_ids, *state.partitions):
+    # Those of the founding are known, unless there are others.
+    now = b"" if core.listings == core.founded else pack_listings(core.listings)
+    for part in (founded, head, ledger.snapshot(), state.kept_ids, now, *state.partitions):
         yield _PART.pack(len(part))
         yield part
 
@@ -174,8 +184,8 @@ def _parts(payload: bytes) -> list[bytes]:
     return parts
 
 
-def _restored(listings: Listings, payload: bytes) -> Core:
-    _, head, ledger, *partitions = _parts(payload)
+def _restored(payload: bytes) -> Core:
+    founding, head, ledger, *partitions = _parts(payload)
     known = read_plain(head)
     version = known.get("version", 1)
     if version > SNAPSHOT_VERSION:
@@ -184,7 +194,10 @@ def _restored(listings: Listings, payload: bytes) -> Core:
             f" {SNAPSHOT_VERSION}"
         )
     kept_ids = partitions.pop(0) if version > 1 else b""
-    core = Core(listings, MemoryLedger.restore(ledger))
+    now = partitions.pop(0) if version > 2 else b""
+    founded = listings_of_plain(read_plain(founding)["listings"])
+    core = Core(unpack_listings(now) if now else founded, MemoryLedger.restore(ledger))
+    core.founded = founded
     core.restore(
         State(
             partitions,

@@ -224,38 +224,37 @@ def test_ids_come_back_with_the_journal_and_with_a_snapshot(
             before = exchange.state_hash()
 
 
-def rewritten(path: Path, change: str) -> None:
+def rewritten(path: Path, version: int) -> None:
     """Replace the newest snapshot by one of another version."""
     snapshots = Snapshots(path / "snapshots")
     newest = snapshots.newest()
     assert newest is not None
-    founded, head, ledger, ids, *partitions = store._parts(newest.payload)
-    said = json.loads(head)
-    if change == "older":
+    founded, head, ledger, ids, now, *partitions = store._parts(newest.payload)
+    said = json.loads(head) | {"version": version}
+    if version == 1:
         del said["version"]
-        parts = [founded, records.plain(said), ledger, *partitions]
-    else:
-        said["version"] += 1
-        parts = [founded, records.plain(said), ledger, ids, *partitions]
+    behind = [ids, now][: version - 1]
+    parts = [founded, records.plain(said), ledger, *behind, *partitions]
     for file in (path / "snapshots").glob("snapshot-*"):
         file.unlink()
     whole = b"".join(store._PART.pack(len(part)) + part for part in parts)
     Snapshots(path / "snapshots").write(newest.position, [whole])
 
 
-def test_a_snapshot_of_before_there_were_ids(exchange: Exchange, tmp_path: Path) -> None:
-    """It is read as one without any; what a newer NexTrade wrote is refused as that."""
-    place(exchange, None)
+@pytest.mark.parametrize("version", [1, 2])
+def test_snapshots_of_before(exchange: Exchange, tmp_path: Path, version: int) -> None:
+    """Those without ids, and without listings, are read; what a newer NexTrade wrote is refused."""
+    place(exchange, "a" if version > 1 else None)
     exchange.snapshot()
     state = exchange.state_hash()
     exchange.close()
     path = tmp_path / "exchange"
-    rewritten(path, "older")
+    rewritten(path, version)
     with Exchange(path=path) as again:
         assert again.state_hash() == state
         again.snapshot()
-    rewritten(path, "newer")
-    with pytest.raises(errors.SnapshotError, match="version 3"):
+    rewritten(path, store.SNAPSHOT_VERSION + 1)
+    with pytest.raises(errors.SnapshotError, match=f"version {store.SNAPSHOT_VERSION + 1}"):
         Exchange(path=path)
 
 

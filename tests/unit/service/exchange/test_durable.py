@@ -4,16 +4,17 @@ import contextlib
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nextrade import Exchange, ExchangeError, errors
-from nextrade.domain.listings import Listings
+from nextrade.domain.listings import Fees, Listings
 from nextrade.errors import LedgerError
 from nextrade.platform.journal import Journal
 from nextrade.service.exchange.core import Core
-from nextrade.service.exchange.records import BATCH, FOUNDED, MONEY, NAMED_BATCH, TIER
+from nextrade.service.exchange.records import BATCH, FOUNDED, LISTINGS, MONEY, NAMED_BATCH, TIER
 
 from .markets import listings
 
@@ -37,6 +38,8 @@ def moves(seed: int, count: int) -> list[Move]:
         order = draw.randint(1, number + 1)
         words = {"price": price, "quantity": quantity}
         name = f"c{draw.randint(1, 12)}"
+        if number % 23 == 20:
+            made.append(lambda e, n=number: e.relist(dearer(e.listings, n)))
         match draw.randint(0, 12):
             case 0:
                 made.append(lambda e, m=market, a=account, o=order: e.cancel(a, m, o))
@@ -67,6 +70,15 @@ def moves(seed: int, count: int) -> list[Move]:
             case _:
                 made.append(lambda e, m=market, a=account, s=side, w=words: e.place(a, m, s, **w))
     return made
+
+
+def dearer(before: Listings, fee: int) -> Listings:
+    """The next version: the taker of the first market pays another fee."""
+    first, *rest = before.listings
+    tiers = tuple(Fees(maker=one.maker, taker=2000 + fee) for one in first.tiers)
+    return replace(
+        before, listings=(replace(first, tiers=tiers), *rest), version=before.version + 1
+    )
 
 
 def attempt(exchange: Exchange, move: Move) -> None:
@@ -126,7 +138,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, list[i
             states.append(exchange.state_hash())
     with contextlib.closing(Journal(path / "journal", read_only=True)) as journal:
         kinds = {record.kind for record in journal.read(1)}
-    assert kinds == {FOUNDED, BATCH, MONEY, TIER, NAMED_BATCH}
+    assert kinds == {FOUNDED, BATCH, MONEY, TIER, NAMED_BATCH, LISTINGS}
     return path, founded, states
 
 
