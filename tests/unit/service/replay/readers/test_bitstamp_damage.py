@@ -172,7 +172,10 @@ def test_no_bytes_do_anything_but_be_read_or_refused(
     text = text[: data.draw(st.integers(1, len(text)))]
     log.path.write_bytes(bytes(text))
     for skip in (False, True):
-        recording = log.open(skip=skip, written=True)
+        try:
+            recording = log.open(skip=skip, written=True)
+        except DataError:  # it begins as a packed file does, and is opened as one
+            continue
         with suppress(DataError):
             messages = everything(recording)
             assert len(messages) <= 2 * (text.count(b"\n") + 1)
